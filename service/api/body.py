@@ -1,0 +1,121 @@
+"""Request bodies: read up to a limit, parsed straight from bytes, refused with the position of what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from service.errors import BadQuestion, BodyTooLarge, MalformedBody
+
+MAX_ERRORS = 20
+"""Wrong parts named in one answer."""
+MAX_COUNTED_ERRORS = 10_000
+"""Wrong parts looked at: describing a million of them would hold up every other request."""
+
+Where = tuple[str | int, ...]
+
+
+class Body(BaseModel):
+    """Base of everything a caller sends: unknown fields, text for numbers, NaN and infinities are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout_s: float) -> bytes:
+    """The whole body, of at most `limit` bytes, whether its length was announced or not; nothing is read beyond the limit.
+
+    Raises:
+        BodyTooLarge: more than that.
+        MalformedBody: it did not arrive in time.
+        ClientDisconnect: the caller hung up.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise BodyTooLarge(limit)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _gathered(receive, limit)
+    except TimeoutError as error:
+        raise MalformedBody(f"the body did not arrive within {timeout_s:g} s: send it at once") from error
+
+
+def parse_body(model: type[B], data: bytes) -> B:
+    """The body as `model`, whatever its content type says.
+
+    Raises:
+        MalformedBody: not JSON, or nested too deep.
+        BadQuestion: JSON of another shape; its errors lead to the parts that are wrong.
+    """
+    try:
+        return model.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]  # a validator of `model` gives a `model`
+    except ValidationError as error:
+        raise refusal(model, error) from error
+
+
+def refusal(model: type[BaseModel], error: ValidationError, *, at: Where = (), skip: int = 0) -> BadQuestion | MalformedBody:
+    """The error to answer with; in each position `at` stands for the first `skip` parts."""
+    if error.error_count() > MAX_COUNTED_ERRORS:
+        return BadQuestion(f"{error.error_count()} parts of the body are wrong: see the body's schema at /docs")
+    found = error.errors(include_url=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return MalformedBody(f"the body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}")
+    errors = [{"where": [*at, *detail["loc"][skip:]], "message": _message(model, detail)} for detail in found[:MAX_ERRORS]]
+    return BadQuestion(summary(errors, total=len(found)), errors=errors)
+
+
+def summary(errors: Sequence[Mapping[str, Any]], *, total: int) -> str:
+    """One line: the first error with its position, and how many more there are."""
+    path = ".".join(str(part) for part in errors[0]["where"])
+    more = f" (and {total - 1} more)" if total > 1 else ""
+    return f"{path or 'the body'}: {errors[0]['message']}{more}"
+
+
+async def _gathered(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        if not message.get("more_body", False):
+            return b"".join([*chunks, chunk]) if chunks else chunk
+        chunks.append(chunk)
+
+
+def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown field; the fields here are {', '.join(_fields_at(model, detail['loc'][:-1]))}"
+        case "missing":
+            return "this field is required"
+        case "model_type" | "model_attributes_type":
+            return "this should be an object"
+        case _:
+            return detail["msg"].replace("Input should", "this should", 1)
+
+
+def _fields_at(model: type[BaseModel], where: Where) -> list[str]:
+    """Fields of the model that lies at `where`, a position inside `model`."""
+    for part in where:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_within(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_within(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_within(part))), None)

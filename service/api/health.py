@@ -1,0 +1,65 @@
+"""Is it alive, is it ready, what does it measure."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
+
+from service import __version__
+from service.api.deps import Metrics, Registry
+from service.api.problem import oip_documented
+from service.errors import ShuttingDown
+
+
+class Health(BaseModel):
+    """State of the service; both words, since clients look for the one or the other."""
+
+    live: bool = Field(description="The service answers.")
+    ready: bool = Field(description="At least one model is served.")
+
+
+class ServerMetadata(BaseModel):
+    """What the protocol says of a server."""
+
+    name: str = Field(description="`carousel`.")
+    version: str = Field(description="Release of Carousel.")
+    extensions: list[str] = Field(description="Extensions of the protocol that this release has.")
+
+
+router = APIRouter()
+
+
+@router.get("/v2", tags=["Open Inference Protocol"], summary="The server")
+async def server() -> ServerMetadata:
+    """Name, release and extensions of the server."""
+    return ServerMetadata(name="carousel", version=__version__, extensions=[])
+
+
+@router.get("/v2/health/live", tags=["Health"], summary="Whether the service answers")
+async def live(registry: Registry) -> Health:
+    """200 as long as the process answers."""
+    return Health(live=True, ready=bool(registry.newest()))
+
+
+@router.get(
+    "/v2/health/ready", tags=["Health"], summary="Whether the service is ready for questions", responses=oip_documented((ShuttingDown,))
+)
+async def ready(registry: Registry) -> Health:
+    """200 as soon as at least one model is served, else 503."""
+    if not registry.newest():
+        raise ShuttingDown("no model is served: publish one into the model folder and start again")
+    return Health(live=True, ready=True)
+
+
+@router.get(
+    "/metrics",
+    tags=["Health"],
+    summary="Measures for Prometheus",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "Requests, times, batches and queues in the Prometheus text format."}},
+)
+async def metrics(telemetry: Metrics) -> Response:
+    """Counters and histograms of this process since its start."""
+    return Response(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,135 @@
+"""Open Inference Protocol v2, first part: models' metadata and inference with JSON tensors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+from fastapi import Body as BodyParameter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from service.api import examples
+from service.api.deps import Version, model_of
+from service.api.hot_route import HotRoute
+from service.api.problem import MODEL_ERRORS, QUESTION_ERRORS, oip_documented
+from service.api.protocol import InferAnswer, InferBody, decode, encode, wanted_outputs
+from service.contract.manifest import TensorSpec
+from service.errors import BadQuestion
+from service.served_model import ServedModel
+from service.tasks.dialogue import QuestionError
+
+PLATFORMS: dict[str, Literal["onnx_onnxv1", "pytorch_torchscript"]] = {"onnx": "onnx_onnxv1", "torchscript": "pytorch_torchscript"}
+
+
+class Tensor(BaseModel):
+    """A tensor that the graph takes or gives."""
+
+    name: str = Field(description="Its name in the graph.")
+    datatype: str = Field(description="`FP32`, `INT64`, ...")
+    shape: list[int] = Field(description="Batch first; -1 is any size.")
+
+
+class ModelMetadata(BaseModel):
+    """What the protocol says of a model."""
+
+    name: str = Field(description="The model.")
+    versions: list[str] = Field(description="Versions served.")
+    platform: str = Field(description="What runs its graph.")
+    inputs: list[Tensor] = Field(description="All of them are needed.")
+    outputs: list[Tensor] = Field(description="What the graph gives.")
+
+
+class ModelReady(BaseModel):
+    """Whether a model answers."""
+
+    name: str = Field(description="The model.")
+    ready: bool = Field(description="True: a model that is served is ready.")
+
+
+hot_router = APIRouter(route_class=HotRoute, tags=["Open Inference Protocol"])
+router = APIRouter(tags=["Open Inference Protocol"])
+
+_Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.INFER))]
+_Question = Annotated[InferBody, BodyParameter(openapi_examples=examples.bodies(examples.INFER))]
+_metadata_errors = oip_documented((*MODEL_ERRORS, BadQuestion))
+
+
+@hot_router.post(
+    "/v2/models/{name}/infer", response_model=InferAnswer, summary="Run a model on tensors", responses=oip_documented(QUESTION_ERRORS)
+)
+async def infer(request: Request, body: _Question, name: _Name) -> dict[str, Any]:
+    """Run a model's graph on tensors in the units of its data.
+
+    Every input is needed, recurrent states included: zeros at a start. In floating-point tensors `null` stands for NaN.
+    """
+    return await _answer(model_of(request, name), body)
+
+
+@hot_router.post(
+    "/v2/models/{name}/versions/{version}/infer",
+    response_model=InferAnswer,
+    summary="Run one version of a model on tensors",
+    responses=oip_documented(QUESTION_ERRORS),
+)
+async def infer_with_version(request: Request, body: _Question, name: _Name, version: Version) -> dict[str, Any]:
+    """The same with the version that the path says."""
+    return await _answer(model_of(request, name, version), body)
+
+
+@router.get("/v2/models/{name}", response_model=ModelMetadata, summary="Inputs and outputs of a model", responses=_metadata_errors)
+async def metadata(request: Request, name: _Name) -> ModelMetadata:
+    """Tensors of the newest version's graph, and the versions that are served."""
+    return _metadata(request, model_of(request, name))
+
+
+@router.get(
+    "/v2/models/{name}/versions/{version}",
+    response_model=ModelMetadata,
+    summary="Inputs and outputs of one version",
+    responses=_metadata_errors,
+)
+async def metadata_of_version(request: Request, name: _Name, version: Version) -> ModelMetadata:
+    """The same for the version that the path says."""
+    return _metadata(request, model_of(request, name, version))
+
+
+@router.get("/v2/models/{name}/ready", response_model=ModelReady, summary="Whether a model answers", responses=_metadata_errors)
+async def ready(request: Request, name: _Name) -> ModelReady:
+    """200 for a model that is served, 404 for another."""
+    return ModelReady(name=model_of(request, name).manifest.name, ready=True)
+
+
+@router.get(
+    "/v2/models/{name}/versions/{version}/ready",
+    response_model=ModelReady,
+    summary="Whether one version answers",
+    responses=_metadata_errors,
+)
+async def ready_of_version(request: Request, name: _Name, version: Version) -> ModelReady:
+    """200 for a version that is served, 404 for another."""
+    return ModelReady(name=model_of(request, name, version).manifest.name, ready=True)
+
+
+async def _answer(model: ServedModel, body: InferBody) -> dict[str, Any]:
+    try:
+        wanted_outputs(model.manifest, body)
+        tensors = decode(model.manifest, body)
+    except QuestionError as error:
+        raise BadQuestion.of(error) from error
+    return encode(model.manifest, body, await model.infer(tensors))
+
+
+def _metadata(request: Request, model: ServedModel) -> ModelMetadata:
+    manifest = model.manifest
+    return ModelMetadata(
+        name=manifest.name,
+        versions=[str(version) for version in request.app.state.context.registry.versions(manifest.name)],
+        platform=PLATFORMS[model.backend_name],
+        inputs=[_tensor(spec) for spec in manifest.inputs],
+        outputs=[_tensor(spec) for spec in manifest.outputs],
+    )
+
+
+def _tensor(spec: TensorSpec) -> Tensor:
+    return Tensor(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))

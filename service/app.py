@@ -1,0 +1,96 @@
+"""The application: models loaded at its start, its routes, one way to answer errors."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import __version__
+from service.api import classify, docs, forecast, health, inference, models, next_word, predict
+from service.api.body import summary
+from service.api.deps import Context
+from service.api.dispatch import Dispatch
+from service.api.hot_route import HotRoute
+from service.api.problem import error_response, no_route_response
+from service.api.request_id import request_id_header
+from service.errors import BadQuestion, ServiceError
+from service.registry import ModelRegistry
+from service.settings import Settings
+from service.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI application. Models are loaded when it starts, not here.
+
+    `app.state.context` holds the registry, the settings and the telemetry.
+    """
+    settings = settings or Settings()
+    telemetry = Telemetry.create()
+    app = FastAPI(
+        title=docs.TITLE,
+        version=__version__,
+        description=docs.DESCRIPTION,
+        openapi_tags=docs.TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # the service has its own; asking at every request whether costs a tenth
+    )
+    app.state.context = Context(ModelRegistry(settings, telemetry), settings, telemetry)
+    hot = [*forecast.router.routes, *next_word.router.routes, *classify.router.routes, *predict.router.routes, *inference.hot_router.routes]
+    # not include_router: it wraps routes in contexts that are looked through again at every request
+    app.router.routes.extend([*hot, *models.router.routes, *inference.router.routes, *health.router.routes])
+    docs.add_docs(app)
+    app.add_middleware(Dispatch, hot=[route for route in hot if isinstance(route, HotRoute)])
+    for error in (ServiceError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(error, _answer_error)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Raises StartupError where the service cannot start."""
+    context: Context = app.state.context
+    await run_in_threadpool(context.registry.load_all)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: the collector need not look through it at every request
+    yield
+    gc.unfreeze()
+    await run_in_threadpool(context.registry.close)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    path = request.scope["path"]
+    match error:
+        case ServiceError():
+            request.app.state.context.telemetry.reject(error.slug)
+            return error_response(error, path=path)
+        case RequestValidationError():
+            wrong = [
+                {"where": list(detail["loc"]), "message": detail["msg"].replace("Input should", "this should", 1)}
+                for detail in error.errors()
+            ]
+            return error_response(BadQuestion(summary(wrong, total=len(wrong)), errors=wrong), path=path)
+        case HTTPException():
+            headers = dict(error.headers or {})
+            return no_route_response(error.status_code, error.detail, method=request.method, path=path, headers=headers)
+        case _:
+            response = error_response(ServiceError("the service failed on this request; its log says why"), path=path)
+            response.raw_headers.append(request_id_header(request.scope))  # this one goes round the middleware that gives the others theirs
+            return response

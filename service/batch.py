@@ -1,0 +1,81 @@
+"""What waits for a graph: requests, grouped by what may run together; how several become one run, and how its outputs come apart again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.contract.golden import Tensors
+from service.errors import BadQuestion
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One request. `queued`, guarded by the batcher's lock, is true until the worker takes it or its caller gives it up."""
+
+    inputs: Tensors
+    rows: int
+    timeout_s: float
+    deadline: float
+    future: asyncio.Future[Tensors]
+    loop: asyncio.AbstractEventLoop
+    queued: bool = True
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Work by what may run together, in turn: the kind whose oldest request waits longest comes first."""
+
+    kinds: OrderedDict[Hashable, deque[Work]] = field(default_factory=OrderedDict)
+
+    def add(self, work: Work) -> None:
+        """Let one more wait."""
+        self.kinds.setdefault(_kind(work.inputs), deque()).append(work)
+
+    def take(self, max_rows: int) -> list[Work]:
+        """The next batch: at least one request, and no more than `max_rows` rows of several."""
+        kind, works = self.kinds.popitem(last=False)
+        batch = [works.popleft()]
+        rows = batch[0].rows
+        while works and rows + works[0].rows <= max_rows:
+            rows += works[0].rows
+            batch.append(works.popleft())
+        if works:
+            self.kinds[kind] = works
+        return batch
+
+
+def count_rows(inputs: Tensors) -> int:
+    """Rows of a request.
+
+    Raises:
+        BadQuestion: its tensors differ in their number of rows, so that a batch could not be taken apart again.
+    """
+    sizes = {array.shape[:1] for array in inputs.values()}
+    if len(sizes) != 1 or sizes == {()}:
+        said = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+        raise BadQuestion(f"every input needs the same number of rows on its first axis, not {said or 'no inputs'}")
+    return int(sizes.pop()[0])
+
+
+def _kind(inputs: Tensors) -> Hashable:
+    """Equal for requests that may be stacked: names, types and all axes but the first."""
+    return frozenset((name, array.dtype, array.shape[1:]) for name, array in inputs.items())
+
+
+def stack(batch: Sequence[Work]) -> Tensors:
+    """Inputs of requests of one kind, one after the other."""
+    return {name: np.concatenate([work.inputs[name] for work in batch]) for name in batch[0].inputs}
+
+
+def split(outputs: Tensors, batch: Sequence[Work]) -> Iterator[Tensors]:
+    """Each request's rows, as views."""
+    start = 0
+    for work in batch:
+        stop = start + work.rows
+        yield {name: array[start:stop] for name, array in outputs.items()}
+        start = stop

@@ -1,0 +1,175 @@
+"""A model that answers: its artifact, a backend that runs its graph, and the batcher in front of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service.backends.base import Backend
+from service.backends.onnx import OnnxBackend
+from service.batcher import Batcher
+from service.contract.golden import Golden, Tensors, parse_goldens, replay
+from service.contract.manifest import ArtifactError, Manifest, NextWordTask
+from service.contract.repository import GOLDEN, ONNX, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
+from service.contract.tokenizer import WordTokenizer
+from service.errors import BadQuestion, StartupError
+from service.settings import Settings
+from service.tasks.dialogue import Dialogue, QuestionError
+from service.telemetry import Telemetry
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One version of one model, ready to answer; `timeout_s` bounds a question where the caller does not."""
+
+    artifact: Artifact
+    backend: Backend
+    batcher: Batcher
+    tokenizer: WordTokenizer | None = None
+    timeout_s: float = 30.0
+
+    @classmethod
+    def load(cls, location: Location, *, root: Path, settings: Settings, telemetry: Telemetry) -> ServedModel:
+        """Check the artifact, load its graph and replay its golden requests, which also warms it up.
+
+        Raises:
+            ArtifactError: the artifact must not be served; the message says why.
+            StartupError: the device or the backend that was asked for is not there.
+        """
+        artifact = load_artifact(location, root=root)
+        tokenizer = _tokenizer(artifact)
+        backend = load_backend(artifact, settings)
+        _warm_up(parse_goldens(artifact.read(GOLDEN)), backend)
+        batcher = Batcher(
+            backend.run,
+            max_batch_rows=settings.max_batch_rows,
+            max_queue_rows=settings.max_queue_rows,
+            name=location.name,
+            observe=telemetry.inference(location.name, location.version),
+        )
+        telemetry.watch_model(
+            location.name,
+            location.version,
+            task=artifact.manifest.task.kind,
+            device=backend.device,
+            backend=backend.name,
+            queued_rows=lambda: batcher.queued_rows,
+        )
+        return cls(artifact, backend, batcher, tokenizer, settings.timeout_s)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the artifact says of itself."""
+        return self.artifact.manifest
+
+    @property
+    def device(self) -> str:
+        """Where the graph runs: `cpu` or `cuda`."""
+        return self.backend.device
+
+    @property
+    def backend_name(self) -> str:
+        """`onnx` or `torchscript`."""
+        return self.backend.name
+
+    async def infer(self, inputs: Tensors, timeout_s: float | None = None) -> Tensors:
+        """Outputs of the graph; raises what `Batcher.submit` raises. The tensors are taken to be those of the manifest."""
+        return await self.batcher.submit(inputs, timeout_s=self.timeout_s if timeout_s is None else timeout_s)
+
+    async def ask(self, dialogue: Dialogue[T], timeout_s: float | None = None) -> T:
+        """Drive a dialogue to its answer; `timeout_s` holds for all of it.
+
+        Raises:
+            BadQuestion: the model cannot answer this.
+            ServiceError: whatever `infer` raises.
+        """
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
+        try:
+            inputs = next(dialogue)
+            while True:
+                outputs = await self.infer(inputs, max(deadline - time.monotonic(), 0.0))
+                inputs = dialogue.send(outputs)
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+        except QuestionError as error:
+            raise BadQuestion.of(error) from error
+
+    def card(self) -> Json:
+        """What a client should know of the model, ready for JSON."""
+        manifest = self.manifest.model_dump(mode="json")
+        network = manifest["network"]
+        return {
+            "name": manifest["name"],
+            "version": manifest["version"],
+            "description": manifest["description"],
+            "created": manifest["created"],
+            "task": manifest["task"],
+            "routes": routes(self.manifest),
+            "inputs": manifest["inputs"],
+            "outputs": manifest["outputs"],
+            "network": {name: network[name] for name in ("cell", "layers", "hidden")},
+            "parameters": network["total"],
+            "scores": manifest["scores"],
+            "data": manifest["data"],
+            "files": {name: entry["bytes"] for name, entry in manifest["files"].items()},
+            "backend": self.backend_name,
+            "device": self.device,
+        }
+
+    def close(self, drain_s: float) -> None:
+        """Finish what waits, within `drain_s` seconds, and free the graph. Blocks."""
+        self.batcher.close(drain_s)
+        self.backend.close()
+
+
+def routes(manifest: Manifest) -> list[str]:
+    """Paths that answer for this model: its task's, the generic one, and the tensors'."""
+    model = f"/v1/models/{manifest.name}"
+    return [f"{model}/{manifest.task.kind}", f"{model}:predict", f"/v2/models/{manifest.name}/infer"]
+
+
+def load_backend(artifact: Artifact, settings: Settings) -> Backend:
+    """The artifact's graph on the backend that the settings name.
+
+    Raises:
+        ArtifactError: the graph is refused.
+        StartupError: the device or the backend is not there.
+    """
+    match settings.backend:
+        case "onnx":
+            return OnnxBackend.load(artifact, device=settings.device, threads=settings.threads)
+        case "torchscript":
+            if importlib.util.find_spec("torch") is None:
+                raise StartupError("--backend torchscript needs torch: `pip install 'carousel-serve[torchscript]'`, or start without it")
+            from service.backends.torchscript import TorchScriptBackend  # here, as torch is optional and slow to import
+
+            return TorchScriptBackend.load(artifact, device=settings.device, threads=settings.threads)
+
+
+def _tokenizer(artifact: Artifact) -> WordTokenizer | None:
+    task = artifact.manifest.task
+    if not isinstance(task, NextWordTask):
+        return None
+    tokenizer = WordTokenizer.load(artifact.file(TOKENIZER))
+    said = (task.vocabulary, task.end_id, task.unknown_id)
+    found = (len(tokenizer), tokenizer.end_id, tokenizer.unknown_id)
+    if said != found:
+        raise ArtifactError(f"{TOKENIZER} has vocabulary, end and unknown ids {found}; the manifest says {said}: publish them together")
+    return tokenizer
+
+
+def _warm_up(goldens: list[Golden], backend: Backend) -> None:
+    what = ONNX if backend.name == "onnx" else TORCHSCRIPT
+    try:
+        replay(goldens, backend.run, what=what)
+    except ArtifactError:
+        raise
+    except Exception as error:  # a graph may raise anything, and its library anything of its own
+        raise ArtifactError(f"{what} cannot answer its golden requests: {error}") from error

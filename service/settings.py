@@ -1,0 +1,84 @@
+"""Settings: flags, then environment `CAROUSEL_*`, then `carousel.toml`, then defaults. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+PREFIX = "CAROUSEL_"
+CONFIG_VARIABLE = "CAROUSEL_CONFIG"
+DEFAULT_CONFIG = Path("carousel.toml")
+
+
+class Settings(BaseSettings):
+    """What the service is told; keyword arguments come from the command line and win.
+
+    Raises:
+        ValueError: a value out of range, an unknown name in the TOML file, or no file where `CAROUSEL_CONFIG` points.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    models: Path = Field(default=Path("models"), description="Folder of artifacts, `<name>/<version>/`.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` for every one of the machine.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that answer, each with its own models and its own queues.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where models run; `auto` takes a GPU when there is one.")
+    backend: Literal["onnx", "torchscript"] = Field(
+        default="onnx", description="Which graph of an artifact runs; `torchscript` needs torch."
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="Threads of one model's arithmetic.")
+    max_body_bytes: int = Field(default=8_000_000, ge=1, description="Largest request body; a larger one is answered 413.")
+    max_batch_rows: int = Field(
+        default=32, ge=1, le=65_536, description="Most rows of one run of a graph; requests that wait are run together."
+    )
+    max_queue_rows: int = Field(default=1024, ge=1, description="Most rows that wait for one model; beyond it requests are answered 429.")
+    timeout_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds until a request without an answer is answered 504.")
+    drain_s: int = Field(default=30, ge=0, le=86_400, description="Seconds that a stopping service gives to what is in flight.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least serious message that is logged.")
+    log_format: Literal["text", "json"] = Field(default="text", description="Log lines for people, or one JSON object a line.")
+    access_log: bool = Field(default=False, description="A log line for every request; it costs about a tenth of the throughput.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; there is no .env file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; there are no secrets
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file: the first that says something wins."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for child processes."""
+        return {f"{PREFIX}{name.upper()}": str(value) for name, value in self.model_dump(mode="json").items()}
+
+
+def settings_table() -> str:
+    """The table of docs/settings.md."""
+    lines = ["| Flag | Environment and `carousel.toml` | Default | Meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        lines.append(f"| `{flag(name)}` | `{PREFIX}{name.upper()}`, `{name}` | `{default}` | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def flag(name: str) -> str:
+    """The command-line flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _config_file() -> Path:
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named is None:
+        return DEFAULT_CONFIG
+    path = Path(named)
+    if not path.is_file():
+        raise ValueError(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it, or unset it")
+    return path

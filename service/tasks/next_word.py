@@ -1,0 +1,144 @@
+"""Next words: a text under the cursor -> likely words, completions of the word being typed, or continuations of several words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.contract.golden import Tensors
+from service.contract.manifest import Manifest, NextWordTask
+from service.contract.tokenizer import Context, WordTokenizer, join_words
+from service.tasks.dialogue import Dialogue, QuestionError
+
+LogProbs = NDArray[np.floating]
+
+MAX_TOKENS = 4096
+"""Tokens of a text that are read: the last ones, as many as this."""
+MAX_CHARACTERS = 16 * MAX_TOKENS
+"""Characters of a text that are split into tokens: the last ones, as many as this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A word and its probability; for a word being typed, given the letters typed."""
+
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Words that may follow and the probability of all of them together."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How words are chosen: the `top_k` likeliest, or `top_k` drawn at a temperature (0 < t; 1 as the model says, lower is safer)."""
+
+    top_k: int = 5
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beam:
+    words: tuple[int, ...]
+    log_prob: float
+
+
+def suggest(manifest: Manifest, tokenizer: WordTokenizer, text: str, choice: Choice) -> Dialogue[list[Suggestion]]:
+    """The next word of `text`, or completions of its last word where it does not end in a space; likeliest first.
+
+    Raises:
+        QuestionError: the model does not predict words.
+    """
+    context = tokenizer.context(text[-MAX_CHARACTERS:])
+    outputs = yield first_step(manifest, [context])
+    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, context.prefix)
+    picked = _pick(log_probs, choice, np.random.default_rng(choice.seed))
+    return [Suggestion(tokenizer.words[number], float(np.exp(log_probs[number]))) for number in picked]
+
+
+def continue_text(manifest: Manifest, tokenizer: WordTokenizer, text: str, choice: Choice, *, words: int) -> Dialogue[list[Continuation]]:
+    """`top_k` continuations of `words` words: by beam search, or drawn one word at a time at a temperature; likeliest first.
+
+    Where `text` ends within a word, the first word completes it and is written whole.
+    """
+    generator = np.random.default_rng(choice.seed)
+    context = tokenizer.context(text[-MAX_CHARACTERS:])
+    outputs = yield first_step(manifest, [context])
+    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, context.prefix)
+    beams = [_Beam((number,), float(log_probs[number])) for number in _pick(log_probs, choice, generator)]
+    state = {before: np.repeat(outputs[after], len(beams), axis=0) for before, after in manifest.state.items()}
+    for _ in range(words - 1):
+        if not beams:
+            break
+        tokens = np.array([[beam.words[-1]] for beam in beams], np.int64)  # (beams, 1)
+        outputs = yield {"tokens": tokens, **state}
+        beams, parents = _extended(manifest, beams, outputs["log_probs"], choice, generator)
+        state = {before: outputs[after][parents] for before, after in manifest.state.items()}
+    beams.sort(key=lambda beam: -beam.log_prob)
+    return [Continuation(join_words(tokenizer.words[number] for number in beam.words), float(np.exp(beam.log_prob))) for beam in beams]
+
+
+def first_step(manifest: Manifest, contexts: list[Context]) -> Tensors:
+    """Graph inputs that read texts of one length from the start: tokens (batch, time) and states of zero."""
+    tokens = np.array([context.ids[-MAX_TOKENS:] for context in contexts], np.int64)
+    return {"tokens": tokens, **zero_state(manifest, len(contexts))}
+
+
+def zero_state(manifest: Manifest, batch: int) -> Tensors:
+    """States of a text's start, each (batch, layers, hidden)."""
+    shapes = {spec.name: spec.shape[1:] for spec in manifest.inputs}
+    return {name: np.zeros((batch, *shapes[name]), np.float32) for name in manifest.state}
+
+
+def _allowed(manifest: Manifest, log_probs: LogProbs, tokenizer: WordTokenizer, prefix: str) -> LogProbs:
+    """Log-probabilities with what must not be suggested at -inf; with a prefix, those of the words that begin with it, normalised."""
+    task = manifest.task
+    if not isinstance(task, NextWordTask):
+        raise QuestionError(f"{manifest.name} does not predict words")
+    allowed = log_probs.astype(np.float64)
+    allowed[[task.end_id, task.unknown_id]] = -np.inf
+    if prefix:
+        begins = tokenizer.begins_with(prefix)
+        allowed[~begins] = -np.inf
+        if begins.any():
+            top = allowed.max()
+            allowed -= top + np.log(np.exp(allowed - top).sum())
+    return allowed
+
+
+def _pick(log_probs: LogProbs, choice: Choice, generator: np.random.Generator) -> list[int]:
+    """Ids of `top_k` words, best first: the likeliest, or drawn without replacement (Gumbel top-k, Kool et al. 2019)."""
+    scores = log_probs
+    if choice.temperature is not None:
+        scores = log_probs / choice.temperature + generator.gumbel(size=log_probs.shape)
+    best = np.argpartition(-scores, min(choice.top_k, len(scores) - 1))[: choice.top_k]
+    best = best[np.argsort(-scores[best], kind="stable")]
+    return [int(number) for number in best if np.isfinite(log_probs[number])]
+
+
+def _extended(
+    manifest: Manifest, beams: list[_Beam], log_probs: LogProbs, choice: Choice, generator: np.random.Generator
+) -> tuple[list[_Beam], list[int]]:
+    """Beams one word longer, and the row each one grew from."""
+    task = manifest.task
+    assert isinstance(task, NextWordTask)  # noqa: S101 - the first step has checked it
+    table = log_probs.astype(np.float64)  # (beams, vocabulary)
+    table[:, [task.end_id, task.unknown_id]] = -np.inf
+    if choice.temperature is not None:
+        drawn = [_pick(row, Choice(1, choice.temperature), generator)[0] for row in table]
+        grown = [_Beam((*beam.words, word), beam.log_prob + float(row[word])) for beam, row, word in zip(beams, table, drawn, strict=True)]
+        return grown, list(range(len(beams)))
+    totals = table + np.array([[beam.log_prob] for beam in beams])
+    best = _pick(totals.ravel(), Choice(choice.top_k), generator)
+    parents = [index // table.shape[1] for index in best]
+    words = [index % table.shape[1] for index in best]
+    grown = [_Beam((*beams[parent].words, word), float(totals[parent, word])) for parent, word in zip(parents, words, strict=True)]
+    return grown, parents

@@ -1,0 +1,56 @@
+"""A real server on a real socket, which serves tiny artifacts with the names of the bundled models."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from starlette.types import ASGIApp
+
+from service.app import create_app
+from service.settings import Settings
+
+from .bundled import publish_all
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The address of a uvicorn that serves `app` on a free port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny artifacts, and one that is broken."""
+    root = tmp_path_factory.mktemp("models")
+    publish_all(root)
+    (root / "broken" / "1").mkdir(parents=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def address(model_folder: Path) -> Iterator[str]:
+    with serving(create_app(Settings(models=model_folder, max_body_bytes=100_000))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address) as client:
+        yield client

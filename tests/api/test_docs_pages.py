@@ -1,0 +1,75 @@
+"""/docs and /redoc in a real browser that may reach nothing but the service."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def outside() -> list[str]:
+    """Requests to anywhere but the service; all of them were blocked."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, outside: list[str]) -> Iterator[Page]:
+    def guard(route: Route) -> None:
+        url = route.request.url
+        if url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            outside.append(url)
+            route.abort()
+
+    page = browser.new_page()
+    page.route("**/*", guard)
+    yield page
+    page.close()
+
+
+def test_the_docs_page_shows_every_operation_without_internet(page: Page, address: str, outside: list[str]):
+    operations = [operation for path in httpx.get(f"{address}/openapi.json").json()["paths"].values() for operation in path.values()]
+
+    page.goto(f"{address}/docs")
+
+    expect(page.locator(".opblock")).to_have_count(len(operations))
+    for operation in operations:
+        expect(page.get_by_text(operation["summary"], exact=True)).to_be_visible()
+    assert outside == []
+
+
+def test_an_example_can_be_tried_out_on_the_docs_page(page: Page, address: str, outside: list[str]):
+    page.goto(f"{address}/docs")
+
+    page.locator(".opblock", has_text="Suggest the next words").first.locator(".opblock-summary-control").click()
+    page.get_by_role("button", name="Execute").click()
+
+    answer = page.locator(".live-responses-table")
+    expect(answer.locator(".response-col_status").last).to_contain_text("200")
+    expect(answer.locator("pre").first).to_contain_text("suggestions")
+    assert outside == []
+
+
+def test_redoc_shows_every_group_without_internet(page: Page, address: str, outside: list[str]):
+    page.goto(f"{address}/redoc")
+
+    for heading in ("Ask", "Models", "Open Inference Protocol", "Health", "Forecast series", "Measures for Prometheus"):
+        expect(page.locator("h2", has_text=heading).first).to_be_visible()
+    assert outside == []

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.contract.manifest import ArtifactError, Manifest, parse_manifest
+from service.contract.signature import check_signature
+from tests import artifacts
+
+FORECASTER = artifacts.manifest(artifacts.forecaster(past=("wind",), calendar=("day_of_week",)), "tiny", 1)
+NEXT_WORD = artifacts.manifest(artifacts.next_word(), "tiny", 1)
+CLASSIFIER = artifacts.manifest(artifacts.classifier(), "tiny", 1)
+
+
+def changed(manifest: Manifest, **changes: object) -> str:
+    return json.dumps({**json.loads(manifest.to_json()), **changes})
+
+
+def changed_task(manifest: Manifest, **changes: object) -> str:
+    return changed(manifest, task={**manifest.task.model_dump(mode="json"), **changes})
+
+
+@pytest.mark.parametrize("manifest", [FORECASTER, NEXT_WORD, CLASSIFIER], ids=lambda manifest: manifest.task.kind)
+def test_a_manifest_is_read_as_it_was_written(manifest: Manifest):
+    assert parse_manifest(manifest.to_json()) == manifest
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_json_is_a_manifest_or_refused(content: object):
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        parse_manifest(json.dumps(content))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_refused(content: bytes):
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        parse_manifest(content)
+
+
+@given(st.sampled_from(sorted(Manifest.model_fields)), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers()))
+def test_any_value_of_a_field_is_taken_or_refused_and_nothing_else(name: str, value: object):
+    with suppress(ArtifactError):
+        manifest = parse_manifest(changed(CLASSIFIER, **{name: value}))
+        assert parse_manifest(manifest.to_json()) == manifest
+
+
+def test_deeply_nested_json_is_refused():
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not JSON"):
+        parse_manifest("[" * 100_000)
+
+
+def test_a_newer_schema_is_refused_with_what_can_read_it():
+    with pytest.raises(ArtifactError, match="schema_version 2; this release reads up to 1: use a release of Carousel that reads schema 2"):
+        parse_manifest(changed(CLASSIFIER, schema_version=2))
+
+
+def test_an_unknown_field_is_refused_by_name():
+    with pytest.raises(ArtifactError, match=r"manifest\.json: colour: Extra inputs are not permitted"):
+        parse_manifest(changed(CLASSIFIER, colour="red"))
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a/b", "../up", "a..b", ".hidden", "trailing-", "a\n", "a" * 65, "sp ace", "ünï"])
+def test_a_name_that_could_be_a_path_is_refused(name: str):
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        parse_manifest(changed(CLASSIFIER, name=name))
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "a/b", ".hidden", "manifest.json", "a..b", "", "C:\\x"])
+def test_a_file_name_that_leads_elsewhere_is_refused(name: str):
+    with pytest.raises(ArtifactError, match="not a plain file name"):
+        parse_manifest(changed(CLASSIFIER, files={name: {"sha256": "0" * 64, "bytes": 1}}))
+
+
+def test_a_model_whose_exports_disagree_is_refused():
+    with pytest.raises(ArtifactError, match=r"parity 0\.001 is over 0\.0001"):
+        parse_manifest(changed(CLASSIFIER, parity={"model.onnx": 0.001}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed_task(FORECASTER, quantiles=[0.5, 0.1]), "quantiles must rise between 0 and 1 and hold 0.5"),
+        (changed_task(FORECASTER, quantiles=[0.1, 0.9]), "quantiles must rise between 0 and 1 and hold 0.5"),
+        (changed_task(FORECASTER, quantiles=[0.5, 1.0]), "quantiles must rise between 0 and 1 and hold 0.5"),
+        (changed_task(FORECASTER, min_context=99), "min_context 99 is more than context 6"),
+        (changed_task(FORECASTER, frequency="moon"), "unknown frequency 'moon'"),
+        (changed_task(FORECASTER, calendar=["moon"]), "unknown calendar feature 'moon': this release derives hour_of_day"),
+        (changed_task(NEXT_WORD, end_id=99), "end_id 99 and unknown_id 1 must be two of"),
+        (changed_task(NEXT_WORD, end_id=1), "end_id 1 and unknown_id 1 must be two of"),
+        (changed_task(CLASSIFIER, labels=["a", "a"]), "two labels are the same"),
+        (changed_task(CLASSIFIER, kind="moon"), "does not match any of the expected tags"),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(text: str, message: str):
+    with pytest.raises(ArtifactError) as refusal:
+        parse_manifest(text)
+
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("manifest", [FORECASTER, NEXT_WORD, CLASSIFIER], ids=lambda manifest: manifest.task.kind)
+def test_the_tensors_of_a_task_are_accepted(manifest: Manifest):
+    check_signature(manifest)
+
+
+def without(manifest: Manifest, side: str, name: str) -> Manifest:
+    specs = json.loads(manifest.to_json())[side]
+    return parse_manifest(changed(manifest, **{side: [spec for spec in specs if spec["name"] != name]}))
+
+
+def fixed_batch() -> Manifest:
+    [spec] = json.loads(CLASSIFIER.to_json())["inputs"]
+    return parse_manifest(changed(CLASSIFIER, inputs=[{**spec, "shape": [1, -1, 3]}]))
+
+
+def doubled(manifest: Manifest) -> Manifest:
+    outputs = json.loads(manifest.to_json())["outputs"]
+    return parse_manifest(changed(manifest, outputs=[*outputs, outputs[0]]))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        (without(FORECASTER, "inputs", "past"), "a graph of this task takes future, past, target, not target, future"),
+        (without(NEXT_WORD, "inputs", "state_c"), "takes state_c, state_h, tokens, not tokens, state_h"),
+        (without(NEXT_WORD, "outputs", "next_state_c"), "gives log_probs, next_state_c, next_state_h, top_ids, top_log_probs, not"),
+        (doubled(CLASSIFIER), "gives probabilities, not probabilities, probabilities"),
+        (fixed_batch(), "axis 0 of 'sequence' is the batch: it must be free (-1), not 1"),
+    ],
+)
+def test_tensors_that_the_task_cannot_use_are_refused(manifest: Manifest, message: str):
+    with pytest.raises(ArtifactError) as refusal:
+        check_signature(manifest)
+
+    assert message in str(refusal.value)
+
+
+def test_the_folder_of_an_artifact_holds_what_its_manifest_says(tiny_models: Path):
+    manifest = parse_manifest((tiny_models / "tiny-words" / "1" / "manifest.json").read_bytes())
+
+    assert sorted(manifest.files) == ["golden.json", "model.onnx", "tokenizer.json"]

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.contract.manifest import ArtifactError
+from service.contract.tokenizer import END, UNKNOWN, WordTokenizer, join_words
+
+LINES = ["The cat sat on the mat.", "Don't let the dog out, said the cat!", "(It cost $3.50 – or 4,000?) “Yes” ‘no’ it’s"]
+TOKENIZER = WordTokenizer.train(LINES, vocabulary=100)
+WORDS = [word for word in TOKENIZER.words if word not in (END, UNKNOWN)]
+
+
+def test_words_numbers_and_marks_are_tokens():
+    words = [TOKENIZER.words[number] for number in TOKENIZER.encode("Don't cost $3.50, it’s (4,000)!")]
+
+    assert words == ["don't", "cost", "$", "3.50", ",", "it’s", "(", "4,000", ")", "!"]
+
+
+def test_unknown_words_are_one_token():
+    assert TOKENIZER.encode("zebra cat") == [TOKENIZER.unknown_id, TOKENIZER.encode("cat")[0]]
+
+
+def test_the_most_frequent_words_make_the_vocabulary():
+    small = WordTokenizer.train(["b b b a a c"], vocabulary=4)
+
+    assert small.words == (END, UNKNOWN, "b", "a")
+    assert len(small) == 4
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_a_decoded_line_is_encoded_to_the_same_tokens(words: list[str]):
+    ids = [WORDS.index(word) + 2 for word in words]
+    assert [TOKENIZER.words[number] for number in ids] == words
+
+    assert TOKENIZER.encode(TOKENIZER.decode(ids)) == ids
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_context_of_known_ids(text: str):
+    context = TOKENIZER.context(text)
+
+    assert context.ids[0] == TOKENIZER.end_id
+    assert all(0 <= number < len(TOKENIZER) for number in context.ids)
+    assert not context.prefix or not context.prefix[-1].isspace()
+
+
+def test_a_saved_tokenizer_reads_the_same(tmp_path: Path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(TOKENIZER.to_json(), encoding="utf-8")
+
+    loaded = WordTokenizer.load(path)
+
+    assert loaded.words == TOKENIZER.words
+    assert loaded.to_json() == TOKENIZER.to_json()
+    assert loaded.encode(LINES[1]) == TOKENIZER.encode(LINES[1])
+
+
+def test_many_lines_are_encoded_as_each_alone():
+    assert TOKENIZER.encode_lines(LINES) == [TOKENIZER.encode(line) for line in LINES]
+
+
+def test_what_is_no_tokenizer_is_refused(tmp_path: Path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text("{}")
+
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json is not a tokenizer file"):
+        WordTokenizer.load(path)
+
+
+def test_a_tokenizer_without_special_tokens_is_refused(tmp_path: Path):
+    content = json.loads(TOKENIZER.to_json())
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] != END]
+    del content["model"]["vocab"][END]
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json has no token '</s>'"):
+        WordTokenizer.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "finished", "prefix"),
+    [
+        ("", [END], ""),
+        ("The cat ", [END, "the", "cat"], ""),
+        ("The ca", [END, "the"], "ca"),
+        ("The CA", [END, "the"], "ca"),
+        ("The cat.", [END, "the", "cat", "."], ""),
+        ("don'", [END], "don'"),
+        ("the cat\nsat ", [END, "the", "cat", END, "sat"], ""),
+        ("the cat\n\n", [END, "the", "cat", END], ""),
+        ("cafe\u0301", [END], "caf\u00e9"),
+    ],
+)
+def test_a_text_ends_in_a_word_being_typed_or_in_finished_ones(text: str, finished: list[str], prefix: str):
+    context = TOKENIZER.context(text)
+
+    assert [TOKENIZER.words[number] for number in context.ids] == finished
+    assert context.prefix == prefix
+
+
+def test_an_opening_quote_is_not_part_of_the_word_being_typed():
+    assert TOKENIZER.context("the cat: 'ma").prefix == "ma"
+
+
+def test_words_that_begin_with_a_prefix():
+    begins = TOKENIZER.begins_with("s")
+
+    assert [word for word, is_so in zip(TOKENIZER.words, begins, strict=True) if is_so] == ["said", "sat"]
+    assert not TOKENIZER.begins_with("zzz").any()
+    assert not TOKENIZER.begins_with("<")[TOKENIZER.unknown_id]
+
+
+def test_words_are_joined_as_people_write():
+    words = ["the", "cat", ",", "it’s", "(", "4", ")", "!", END, "“", "yes", "”", "$", "3"]
+
+    assert join_words(words) == "the cat, it’s (4)!\n“yes” $3"
+    assert TOKENIZER.decode(TOKENIZER.encode("the cat, sat.")) == "the cat, sat."

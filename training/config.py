@@ -1,0 +1,197 @@
+"""Run configuration: what a recipe (TOML) and flags may say, one class per task, every field documented and a flag of its own.
+
+A recipe is a flat TOML file with a `task` line; flags override it; what neither says has the default below. Paths in a recipe are
+relative to it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from service.contract.manifest import NAME_PATTERN
+
+
+class ConfigError(ValueError):
+    """A recipe or a flag that cannot be used; the message names it and says what can."""
+
+
+class RunConfig(BaseModel):
+    """What every run may be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    name: str = Field(pattern=NAME_PATTERN, description="Name under which the model is published.")
+    data: str = Field(
+        description="File to learn from, `package:NAME/PATH` for one that an installed package ships, or a folder of the four MNIST files."
+    )
+    models: Path = Field(default=Path("models"), description="Folder that the model is published in.")
+    description: str = Field(default="", description="What the model is for; shown in its card.")
+    licence: str = Field(default="", description="Licence of the data; kept in the manifest.")
+
+    cell: Literal["lstm", "gru", "rnn"] = Field(default="lstm", description="Recurrent cell.")
+    cell_impl: Literal["torch", "equations"] = Field(
+        default="torch", description="torch.nn's cells, or those written out in training/cells.py."
+    )
+    layers: int = Field(default=1, ge=1, le=16, description="Recurrent layers.")
+    hidden: int = Field(default=128, ge=1, le=8192, description="Width of the recurrent state.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of activations dropped in training.")
+
+    epochs: int = Field(default=20, ge=1, description="Passes over the training data at the most.")
+    batch: int = Field(default=64, ge=1, description="Rows of a training step.")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Peak learning rate.")
+    schedule: Literal["one-cycle", "constant"] = Field(
+        default="one-cycle", description="Learning rate over the run (one-cycle: Smith 2018)."
+    )
+    optimizer: Literal["adamw", "adam"] = Field(default="adamw", description="Optimiser; AdamW decays weights (Loshchilov & Hutter 2019).")
+    weight_decay: float = Field(default=0.01, ge=0, description="Weight decay of AdamW.")
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="Decay per step of the running average of weights that is published; 0: the last weights."
+    )
+    patience: int = Field(
+        default=5, ge=0, description="Epochs without improvement on the validation split before stopping; 0: never stop early."
+    )
+    validation: float = Field(
+        default=0.1, ge=0, lt=0.5, description="Share of the data held out to choose when to stop; 0: the training data serve."
+    )
+    test: float = Field(default=0.1, ge=0, lt=0.5, description="Share of the data held out for the scores; 0: the validation data serve.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random choice.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to train; auto takes a GPU when there is one.")
+
+    grid: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description="Settings to compare, for example `dropout = [0.0, 0.3]`: every combination is trained, the best published.",
+    )
+    runs: Path = Field(default=Path("runs"), description="Folder of checkpoints, for --resume.")
+    allow_worse_than_naive: bool = Field(default=False, description="Publish even when a naive baseline does better.")
+
+
+class ForecastConfig(RunConfig):
+    """A table with a time column -> a forecaster of one column."""
+
+    task: Literal["forecast"] = "forecast"
+    time: str = Field(description="Column of times.")
+    target: str = Field(description="Column to forecast.")
+    series: str | None = Field(default=None, description="Column that tells several series apart; one model learns them all.")
+    past: tuple[str, ...] = Field(default=(), description="Columns known up to now.")
+    future: tuple[str, ...] = Field(default=(), description="Columns known in advance, over the horizon too.")
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Keep only rows whose column has one of these texts.")
+    horizon: int = Field(ge=1, le=100_000, description="Steps to forecast.")
+    context: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Steps of history to look at; none: chosen from horizon and season."
+    )
+    frequency: str | None = Field(default=None, description="Step of the series (`h`, `D`, `B`, `15min`, `MS`, ...); none: inferred.")
+    calendar: bool = Field(default=True, description="Derive hour, weekday and the like from the times.")
+    quantiles: tuple[float, ...] = Field(default=(0.1, 0.5, 0.9), description="Levels to forecast; the median is always one of them.")
+    scaling: Literal["window", "standard", "minmax"] = Field(
+        default="window",
+        description="Inside the graph: by each window's own level and spread, or by the training data's mean and deviation, or range.",
+    )
+    gaps: Literal["missing", "error"] = Field(default="missing", description="Steps without a row: missing values, or an error.")
+    head: Literal["linear", "mlp"] = Field(default="mlp", description="From state to quantiles: one layer, or a hidden layer between.")
+    batch_norm: bool = Field(default=False, description="Batch normalisation in the head (Ioffe & Szegedy 2015).")
+    loss: Literal["quantile", "mae", "mse"] = Field(
+        default="quantile", description="Pinball loss of all levels, or the median's error alone."
+    )
+    base: Literal["auto", "none"] = Field(
+        default="auto",
+        description="Learn what a gate over the last value and the seasonal values leaves over (auto), or the values themselves.",
+    )
+    windows: int | None = Field(default=None, ge=1, description="Training windows drawn per epoch; none: every one, at most 20,000.")
+
+    @field_validator("quantiles")
+    @classmethod
+    def _quantiles(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < level < 1 for level in levels):
+            raise ValueError("quantiles lie between 0 and 1, such as 0.1,0.5,0.9")
+        return tuple(sorted({*levels, 0.5}))
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> ForecastConfig:
+        named = [self.time, self.target, *self.past, *self.future, *([self.series] if self.series else [])]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"column {twice[0]!r} has two roles: time, target, series, past and future are different columns")
+        return self
+
+
+class NextWordConfig(RunConfig):
+    """A text -> a model of its next word."""
+
+    task: Literal["next-word"] = "next-word"
+    validation_data: str | None = Field(default=None, description="Text for the validation split; none: the end of `data`.")
+    test_data: str | None = Field(default=None, description="Text for the scores; none: the end of `data`.")
+    vocabulary: int = Field(default=10_000, ge=3, le=1_000_000, description="Most frequent words kept, special tokens included.")
+    embedding: int = Field(default=128, ge=0, description="Width of the word vectors, shared with the output layer; 0: one-hot words.")
+    predict: Literal["all", "last"] = Field(default="all", description="Learn every next word of the text, or only each line's last.")
+    bptt: int = Field(default=35, ge=1, description="Tokens through which gradients flow back; the state is carried on beyond them.")
+    top_k: int = Field(default=10, ge=1, le=1000, description="Suggestions that the graph gives.")
+
+
+class ClassifyConfig(RunConfig):
+    """Labelled sequences -> a classifier."""
+
+    task: Literal["classify"] = "classify"
+    labels: str | None = Field(default=None, description="IDX file of the labels, where `data` is an IDX file of the sequences.")
+    test_data: str | None = Field(default=None, description="Sequences for the scores; none: a share of `data`.")
+    test_labels: str | None = Field(default=None, description="IDX file of their labels.")
+    label: str | None = Field(default=None, description="Label column of a CSV; none: the last.")
+    rows: int | None = Field(
+        default=None, ge=1, description="Rows of a sequence in a CSV line, for example 28 for 784 pixels; none: one number a row."
+    )
+    label_names: tuple[str, ...] = Field(default=(), description="Names of the classes; none: the labels as they stand.")
+    scaling: Literal["standard", "none"] = Field(
+        default="standard", description="Inside the graph: by the training data's mean and deviation, or not at all."
+    )
+
+
+PATHS = ("data", "labels", "test_data", "test_labels", "validation_data")
+"""Settings that name files of data."""
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The settings of a recipe, its paths made relative to the working directory.
+
+    Raises:
+        ConfigError: no such file, or not TOML.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"recipe {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} is not TOML: {error}") from error
+    for key in PATHS:
+        value = settings.get(key)
+        if isinstance(value, str) and not value.startswith("package:"):
+            settings[key] = str(path.parent / value)
+    return settings
+
+
+def build_config(kind: type[Config], settings: dict[str, Any]) -> Config:
+    """Check settings against a task's configuration.
+
+    Raises:
+        ConfigError: a setting is missing, unknown or out of range.
+    """
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(kind, item["loc"], item["type"], item["msg"]) for item in error.errors())) from error
+
+
+def _explain(kind: type[RunConfig], location: tuple[int | str, ...], problem: str, message: str) -> str:
+    name = str(location[0]) if location else "settings"
+    flag = f"--{name.replace('_', '-')}"
+    match problem:
+        case "missing":
+            return f"{flag} is needed: {kind.model_fields[name].description}"
+        case "extra_forbidden":
+            return f"{name!r} is not a setting of {kind.model_fields['task'].default}: see --help"
+        case _:
+            return f"{flag}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,237 @@
+"""Learning to forecast: windows of series -> quantiles of what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from service.contract.golden import Tensors
+from service.contract.manifest import ForecastTask, Scores
+from training.config import ForecastConfig
+from training.data.series import SeriesTable, least_context
+from training.data.windows import Split, WindowBatch, Windows, training_rows
+from training.export import Graph, Run
+from training.learners.base import TRIAL_BATCHES, copy_weights, device_of, recurrence_of
+from training.learners.forecast_tensors import cut_inputs, signature, window_inputs
+from training.learners.levels import minmax_level, standard_level
+from training.metrics import score_forecasts
+from training.networks.forecaster import Forecaster, ForecasterShape, ForecastGraph
+from training.pictures import Picture, forecast_plot
+
+MOST_TRAINING_WINDOWS = 20_000
+MOST_VALIDATION_WINDOWS = 2_000
+MOST_TEST_WINDOWS = 5_000
+MOST_PLOTTED_HORIZONS = 12
+SCORING_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastBatch:
+    """Windows as tensors on the network's device; NaN where missing."""
+
+    target: Tensor  # (batch, context)
+    past: Tensor | None  # (batch, context, past)
+    future: Tensor | None  # (batch, context + horizon, known)
+    actual: Tensor  # (batch, horizon)
+
+
+class ForecastLearner:
+    """A forecaster and the series it learns from."""
+
+    def __init__(self, config: ForecastConfig, table: SeriesTable, *, context: int) -> None:
+        """Draws the network's first weights from torch's global generator."""
+        self.config = config
+        self.table = table
+        self.data = table.data
+        self.train, self.validation, self.test = (self._windows(split, context) for split in ("train", "validation", "test"))
+        self.network: nn.Module = self._forecaster(context)
+        self._drawn = min(config.windows or MOST_TRAINING_WINDOWS, len(self.train))
+        self.steps_per_epoch = max(self._drawn // config.batch, 1)
+
+    def batches(self, generator: np.random.Generator) -> Iterator[ForecastBatch]:
+        """Windows drawn without replacement; what does not fill the last batch is left for another epoch."""
+        order = generator.permutation(len(self.train))[: self._drawn]
+        for step in range(self.steps_per_epoch):
+            yield self._tensors(self.train.batch(order[step * self.config.batch : (step + 1) * self.config.batch]))
+
+    def loss(self, network: nn.Module, batch: ForecastBatch) -> Tensor:
+        """Pinball loss (Koenker & Bassett 1978) in each window's own unit, over the steps that are known."""
+        assert isinstance(network, Forecaster)  # noqa: S101 - tells mypy; this learner builds no other
+        levels = torch.tensor(network.shape.levels, device=batch.actual.device)
+        quantiles = network(batch.target, batch.past, batch.future)  # (batch, horizon, levels)
+        known = ~torch.isnan(batch.actual)
+        error = torch.where(known, batch.actual, torch.zeros_like(batch.actual)).unsqueeze(-1) - quantiles
+        error = error / network.scale_of(batch.target).unsqueeze(-1)
+        pinball = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)  # (batch, horizon)
+        return (pinball * known).sum() / known.sum().clamp(min=1)
+
+    def validation_loss(self, network: nn.Module) -> float:
+        """Mean pinball loss over the validation windows."""
+        losses, rows = [], []
+        with torch.no_grad():
+            for positions in _chunks(self.validation.thinned(MOST_VALIDATION_WINDOWS)):
+                losses.append(self.loss(network, self._tensors(self.validation.batch(positions))).item())
+                rows.append(len(positions))
+        return float(np.average(losses, weights=rows))
+
+    def task(self) -> ForecastTask:
+        """What the forecaster takes and gives."""
+        shape = self._shape
+        return ForecastTask(
+            target=self.config.target,
+            horizon=shape.horizon,
+            context=shape.context,
+            min_context=least_context(shape.context),
+            frequency=str(self.table.frequency),
+            quantiles=shape.levels,
+            past=self.config.past,
+            future=self.config.future,
+            calendar=self.table.calendar,
+        )
+
+    def graph(self) -> Graph:
+        """The forecaster on torch.nn's kernels; it takes `past` and `future` only when it has them."""
+        shape = self._shape
+        copied = copy_weights(self.network, Forecaster(replace(shape, recurrence=shape.recurrence.fused())))
+        assert isinstance(copied, Forecaster)  # noqa: S101 - tells mypy
+        inputs, outputs = signature(self.task())
+        return Graph(ForecastGraph(copied).eval(), inputs, outputs)
+
+    def trials(self) -> list[Tensors]:
+        """Windows of the training data, whole, shorter and longer than the context."""
+        context = self._shape.context
+        rows = np.arange(max(TRIAL_BATCHES)) % len(self.train)
+        whole = window_inputs(self.train.batch(rows))
+        return [
+            cut_inputs(whole, batch=batch, time=time, horizon=self._shape.horizon)
+            for batch in TRIAL_BATCHES
+            for time in (context, max(context // 2, 1), 1, context + 3)
+        ]
+
+    def goldens(self) -> list[Tensors]:
+        """Two windows of the test data, one shortened."""
+        last = window_inputs(self.test.batch(np.array([len(self.test) - 1])))
+        first = window_inputs(self.test.batch(np.array([0])))
+        short = max(self._shape.context // 2, 1)
+        return [last, cut_inputs(first, batch=1, time=short, horizon=self._shape.horizon)]
+
+    def files(self) -> dict[str, str]:
+        """None: a forecaster is its graph and its manifest."""
+        return {}
+
+    def score(self, run: Run) -> Scores:
+        """Errors on the test windows in raw units, beside the last value and the seasonal naive forecast."""
+        positions = self.test.thinned(MOST_TEST_WINDOWS)
+        batches = [self.test.batch(chunk) for chunk in _chunks(positions)]
+        quantiles = np.concatenate([run(window_inputs(batch))["quantiles"] for batch in batches])
+        model, baselines = score_forecasts(
+            quantiles=quantiles,
+            levels=self._shape.levels,
+            target=np.concatenate([batch.target for batch in batches]),
+            actual=np.concatenate([batch.actual for batch in batches]),
+            seasons=self.table.frequency.seasons,
+        )
+        best = min(baselines, key=lambda name: baselines[name]["mae"])
+        beats = model["mae"] < baselines[best]["mae"]
+        note = (
+            ""
+            if beats
+            else f"Hard to beat: {best.replace('_', ' ')} has an MAE of {baselines[best]['mae']:.4g}, the model {model['mae']:.4g}."
+        )
+        share = self.config.test or self.config.validation or 1.0
+        split = f"{len(positions)} windows of the last {share:.0%} of each series, horizon {self.config.horizon}"
+        return Scores(split=split, model=model, baselines=baselines, beats_naive=beats, note=note)
+
+    def pictures(self, run: Run) -> list[Picture]:
+        """The first series at its end: the test part forecast one horizon after another, each from what was known before it."""
+        series, frequency, horizon = self.table.series[0], self.table.frequency, self.config.horizon
+        origins = self.test.index[self.test.index[:, 0] == 0, 1]
+        if not len(origins):
+            return []
+        shown = np.flatnonzero((origins - origins[0]) % horizon == 0)[-MOST_PLOTTED_HORIZONS:]
+        quantiles = run(window_inputs(self.test.batch(shown)))["quantiles"]  # (shown, horizon, levels)
+        times = series.times(frequency)
+        begin = max(int(origins[shown[0]]) - len(shown) * horizon, 0)
+        steps = (origins[shown][:, None] + np.arange(horizon)).ravel()
+        levels = self._shape.levels
+        picture = forecast_plot(
+            times=times[begin:],
+            actual=series.target[begin:],
+            forecast_times=times[steps],
+            point=quantiles[..., levels.index(0.5)].ravel(),
+            low=quantiles[..., 0].ravel(),
+            high=quantiles[..., -1].ravel(),
+            split_time=times[steps[0]],
+            title=f"{self.config.target}: actual and forecast" + (f" ({series.id})" if series.id else ""),
+            levels=(levels[0], levels[-1]),
+        )
+        return [picture]
+
+    def samples(self, run: Run) -> list[tuple[str, str]]:  # noqa: ARG002 - forecasts are seen, not read
+        """None."""
+        return []
+
+    @property
+    def _shape(self) -> ForecasterShape:
+        assert isinstance(self.network, Forecaster)  # noqa: S101 - tells mypy; this learner builds no other
+        return self.network.shape
+
+    def _windows(self, split: Split, context: int) -> Windows:
+        config = self.config
+        return Windows(
+            self.table,
+            split,
+            context=context,
+            horizon=config.horizon,
+            min_context=least_context(context),
+            validation=config.validation,
+            test=config.test,
+        )
+
+    def _forecaster(self, context: int) -> Forecaster:
+        config = self.config
+        lags = tuple(lag for lag in (1, *self.table.frequency.seasons) if lag <= context // 2 or lag == 1)
+        shape = ForecasterShape(
+            recurrence=recurrence_of(config),
+            context=context,
+            horizon=config.horizon,
+            levels=config.quantiles,
+            past=len(config.past),
+            known=len(config.future) + len(self.table.calendar),
+            scaling=config.scaling,
+            head=config.head,
+            batch_norm=config.batch_norm,
+            bases=lags if config.base == "auto" else (),
+        )
+        network = Forecaster(shape)
+        self._set_levels(network)
+        return network
+
+    def _set_levels(self, network: Forecaster) -> None:
+        """Level and spread of the training part of each column, for what is not scaled by its own window."""
+        calendar = len(self.table.calendar)
+        target, past, future = training_rows(
+            self.table, horizon=self.config.horizon, validation=self.config.validation, test=self.config.test
+        )
+        for name, values in (("target", target[:, None]), ("past", past), ("known", future)):
+            centre, scale = minmax_level(values) if self.config.scaling == "minmax" and name == "target" else standard_level(values)
+            if name == "known" and calendar:  # calendar features lie in [-0.5, 0.5] already
+                centre[-calendar:], scale[-calendar:] = 0.0, 1.0
+            network.get_buffer(f"{name}_centre").copy_(torch.from_numpy(centre))
+            network.get_buffer(f"{name}_scale").copy_(torch.from_numpy(scale))
+
+    def _tensors(self, batch: WindowBatch) -> ForecastBatch:
+        device = device_of(self.network)
+        target, past, future, actual = (
+            torch.from_numpy(array).to(device) for array in (batch.target, batch.past, batch.future, batch.actual)
+        )
+        return ForecastBatch(target, past if past.shape[-1] else None, future if future.shape[-1] else None, actual)
+
+
+def _chunks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(positions, max(-(-len(positions) // SCORING_BATCH), 1))
