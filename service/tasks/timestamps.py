@@ -25,23 +25,24 @@ def parse_time(text: str, *, where: Where) -> tuple[np.datetime64, timedelta | N
     return np.datetime64(time.replace(tzinfo=None), "s"), time.utcoffset()
 
 
-def parse_times(timestamps: Sequence[str], *, where: Where) -> tuple[Times, timedelta | None]:
+def parse_times(frequency: Frequency, timestamps: Sequence[str], *, where: Where) -> tuple[Times, timedelta | None]:
     """Wall times, all in the first one's offset from UTC: wall time moves with daylight saving, the grid does not.
+
+    Days that all begin at one time of the clock are kept as they are, whatever their offsets.
 
     Raises:
         QuestionError: a text that is no time, or offsets in some only.
     """
     parsed = [parse_time(text, where=(*where, position)) for position, text in enumerate(timestamps)]
     offset = parsed[0][1]
-    times = []
-    for position, (time, own) in enumerate(parsed):
-        if own is None or offset is None:
-            if own is not offset:
-                raise QuestionError("some timestamps have an offset from UTC and some have none: send all alike", where=(*where, position))
-            times.append(time)
-        else:
-            times.append(time - np.timedelta64(int((own - offset).total_seconds()), "s"))
-    return np.array(times, "datetime64[s]"), offset
+    mixed = next((position for position, (_, own) in enumerate(parsed) if (own is None) != (offset is None)), None)
+    if mixed is not None:
+        raise QuestionError("some timestamps have an offset from UTC and some have none: send all alike", where=(*where, mixed))
+    times = np.array([time for time, _ in parsed], "datetime64[s]")
+    if offset is None or (frequency.whole_days and len(np.unique(times - times.astype("datetime64[D]"))) == 1):
+        return times, offset
+    moved = [int((own - offset).total_seconds()) for _, own in parsed if own is not None]
+    return times - np.array(moved, "timedelta64[s]"), offset
 
 
 def steps_on_grid(frequency: Frequency, times: Times, timestamps: Sequence[str], *, where: Where) -> NDArray[np.int64]:
@@ -65,10 +66,11 @@ def steps_on_grid(frequency: Frequency, times: Times, timestamps: Sequence[str],
     return steps
 
 
-def iso_time(time: np.datetime64, offset: timedelta | None) -> str:
-    """ISO 8601 text of a wall time, with its offset from UTC where there is one."""
-    text = str(time.astype("datetime64[s]"))
+def iso_times(times: Times, offset: timedelta | None) -> list[str]:
+    """ISO 8601 texts of wall times, with their offset from UTC where there is one."""
+    texts: list[str] = np.datetime_as_string(times, unit="s").tolist()
     if offset is None:
-        return text
+        return texts
     minutes = round(offset.total_seconds() / 60)
-    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    suffix = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    return [text + suffix for text in texts]

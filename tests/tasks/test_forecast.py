@@ -182,6 +182,7 @@ def test_regular_times_change_no_value():
     [
         ["2026-03-28T00:00:00+01:00", "2026-03-29T00:00:00+01:00", "2026-03-30T01:00:00+02:00"],  # clocks went forward
         ["2026-03-28T00:00:00+01:00", "2026-03-28T23:00:00Z", "2026-03-29T23:00:00Z"],
+        ["2026-03-28T00:00:00+01:00", "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"],  # days of the wall calendar
     ],
 )
 def test_times_with_offsets_are_the_same_moments_in_the_first_offset(timestamps: Sequence[str]):

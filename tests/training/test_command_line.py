@@ -153,3 +153,9 @@ def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on_from_it(tmp_path, capsys, 
 
 def test_the_command_is_installed():
     assert subprocess.run([sys.executable, "-m", "training", "--help"], capture_output=True, text=True).returncode == 0
+
+
+def test_without_the_training_extra_the_command_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr("training.__main__.find_spec", lambda name: None if name in ("torch", "rich") else object())
+    assert train("inspect", "x") == 1
+    assert capsys.readouterr().err == "carousel-train: torch, rich is not installed: pip install -c constraints.txt '.[training]'\n"
