@@ -85,6 +85,9 @@ class ForecastConfig(RunConfig):
         default=None, ge=1, le=1_000_000, description="Steps of history to look at; none: chosen from horizon and season."
     )
     frequency: str | None = Field(default=None, description="Step of the series (`h`, `D`, `B`, `15min`, `MS`, ...); none: inferred.")
+    resample: str | None = Field(
+        default=None, description="Average rows over steps this long first (`15min`, `h`, `D`); none: as they are."
+    )
     calendar: bool = Field(default=True, description="Derive hour, weekday and the like from the times.")
     quantiles: tuple[float, ...] = Field(default=(0.1, 0.5, 0.9), description="Levels to forecast; the median is always one of them.")
     scaling: Literal["window", "standard", "minmax"] = Field(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.calendar import Frequency, Times
+from service.contract.calendar import SECONDS, Frequency, Times
 from training.data.files import DataError
 
 Values = NDArray[np.float32]
@@ -49,6 +49,24 @@ def in_order(rows: Rows) -> tuple[Rows, Repairs]:
     return rows.take(np.lexsort((rows.times, rows.series))), (repair,)
 
 
+def averaged(rows: Rows, step: Frequency) -> Rows:
+    """Rows in order, those within one step of each series replaced by their mean; steps begin at midnight, missing values do not count.
+
+    Raises:
+        DataError: a step that is not a number of seconds, minutes or hours that fit a day, or one day.
+    """
+    seconds = SECONDS.get(step.unit, 0) * step.count
+    if not seconds or SECONDS["D"] % seconds:
+        raise DataError(f"--resample {step}: give a step that fits a day a whole number of times, such as 15min, h or D")
+    begins = rows.times - (rows.times - rows.times.astype("datetime64[D]")) % np.timedelta64(seconds, "s")
+    first = np.flatnonzero(np.append(True, (np.diff(rows.series) != 0) | (np.diff(begins) != np.timedelta64(0, "s"))))
+    known = ~np.isnan(rows.values)
+    sums = np.add.reduceat(np.where(known, rows.values, 0).astype(np.float64), first, axis=0)
+    counts = np.add.reduceat(known.astype(np.int64), first, axis=0)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+    return Rows(rows.file, rows.series[first], begins[first], means, rows.numbers[first])
+
+
 def without_repeats(rows: Rows, *, remedy: str) -> tuple[Rows, Repairs]:
     """Rows in order, those that repeat the row before left out.
 
@@ -78,7 +96,7 @@ def on_grid(rows: Rows, frequency: Frequency, *, gaps: Literal["missing", "error
     start = rows.times[0]
     steps = frequency.steps_between(start, rows.times)
     off = np.flatnonzero(steps < 0)
-    if off.size == len(steps) > 1:
+    if off.size == len(steps) - 1 > 0 and frequency.steps_between(rows.times[off[0]], rows.times[off])[-1] >= 0:
         raise DataError(f"{rows.file}: rows from {start} to {rows.times[-1]} leave out nearly every step of {frequency}: correct the times")
     if off.size:
         raise DataError(

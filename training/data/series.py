@@ -15,12 +15,14 @@ from service.contract.calendar import Frequency, Times, calendar_features, infer
 from service.contract.manifest import Data
 from training.config import ForecastConfig
 from training.data.files import DataError, fingerprint, open_data, source_name
-from training.data.grid import Grid, Rows, in_order, on_grid, without_repeats
+from training.data.grid import Grid, Rows, averaged, in_order, on_grid, without_repeats
 from training.data.tables import Table, read_table
 from training.data.timestamps import Timestamps, read_times
 
 Values = NDArray[np.float32]
 
+CYCLE_DAYS = {"hour_of_day": 1, "day_of_week": 7, "day_of_month": 31, "day_of_year": 366, "month_of_year": 366}
+"""Days after which a calendar feature comes round."""
 SHORTEST_CONTEXT = 60
 LONGEST_CONTEXT = 1024
 
@@ -74,8 +76,8 @@ def choose_context(config: ForecastConfig, frequency: Frequency) -> int:
 
 
 def least_context(context: int) -> int:
-    """Fewest observed values that a window's history must have: a quarter of it."""
-    return max(1, context // 4)
+    """Fewest observed values that a window's history must have: an eighth of it."""
+    return max(1, context // 8)
 
 
 def read_series(config: ForecastConfig, *, echo: Callable[[str], None]) -> SeriesTable:
@@ -92,6 +94,8 @@ def read_series(config: ForecastConfig, *, echo: Callable[[str], None]) -> Serie
     ids, codes = _series_of(table, config.series)
     values = np.stack([table.numbers(name) for name in (config.target, *config.past, *config.future)], axis=1)
     rows, sorting = in_order(Rows(table.name, codes, stamps.times, values, table.rows))
+    if config.resample is not None:
+        rows = averaged(rows, _parsed_step(config.resample, "--resample"))
     rows, repeats = without_repeats(rows, remedy=_remedy(config, stamps))
     groups = [rows.take(np.arange(*ends)) for ends in pairwise(np.searchsorted(rows.series, np.arange(len(ids) + 1)))]
     frequency = _frequency(config, groups)
@@ -108,7 +112,7 @@ def read_series(config: ForecastConfig, *, echo: Callable[[str], None]) -> Serie
         description="; ".join((_span(usable, config, frequency), *repairs)),
         licence=config.licence,
     )
-    return SeriesTable(tuple(usable), frequency, calendar_features(frequency) if config.calendar else (), data, repairs)
+    return SeriesTable(tuple(usable), frequency, _calendar(usable, frequency) if config.calendar else (), data, repairs)
 
 
 def _only(table: Table, only: dict[str, tuple[str, ...]]) -> Table:
@@ -139,16 +143,15 @@ def _remedy(config: ForecastConfig, stamps: Timestamps) -> str:
         ways.append("where the file holds several series, name the column that tells them apart (--series)")
     if not stamps.zoned and not stamps.daily:
         ways.append("where clocks were set back (daylight saving), write the times with their UTC offsets, or in UTC")
-    return "; ".join((*ways, "or keep one of the rows, or their mean" if ways else "keep one of the rows, or their mean"))
+    last = "keep one of the rows, or average them (--resample)"
+    return "; ".join((*ways, f"or {last}" if ways else last))
 
 
 def _frequency(config: ForecastConfig, groups: list[Rows]) -> Frequency:
     """The configured step, or the one that series with most of the rows keep."""
-    if config.frequency is not None:
-        try:
-            return Frequency.parse(config.frequency)
-        except ValueError as error:
-            raise DataError(f"--frequency: {error}") from error
+    given = config.frequency or config.resample
+    if given is not None:
+        return _parsed_step(given, "--frequency")
     found: Counter[Frequency] = Counter()
     problem = ""
     for group in groups:
@@ -159,6 +162,13 @@ def _frequency(config: ForecastConfig, groups: list[Rows]) -> Frequency:
     if not found:
         raise DataError(f"{groups[0].file}: {problem}")
     return found.most_common(1)[0][0]
+
+
+def _parsed_step(text: str, flag: str) -> Frequency:
+    try:
+        return Frequency.parse(text)
+    except ValueError as error:
+        raise DataError(f"{flag}: {error}") from error
 
 
 def _series(name: str | None, grid: Grid, config: ForecastConfig) -> Series:
@@ -200,6 +210,12 @@ def _long_enough(series: list[Series], config: ForecastConfig, frequency: Freque
     short = [str(one.id) for one in series if not any(one is other for other in usable)]
     names = ", ".join(short[:5]) + (", ..." if len(short) > 5 else "")
     return usable, (f"series left out as too short: {len(short)} of {len(series)} ({names})",) if short else ()
+
+
+def _calendar(series: list[Series], frequency: Frequency) -> tuple[str, ...]:
+    """Features whose cycle the longest series goes through twice: what was seen once tells nothing of the next time."""
+    longest = max((one.times(frequency)[-1] - one.start).astype("timedelta64[D]").astype(int) for one in series)
+    return tuple(name for name in calendar_features(frequency) if longest >= 2 * CYCLE_DAYS[name])
 
 
 def _span(series: list[Series], config: ForecastConfig, frequency: Frequency) -> str:

@@ -26,7 +26,7 @@ from training.pictures import Picture, forecast_plot
 MOST_TRAINING_WINDOWS = 20_000
 MOST_VALIDATION_WINDOWS = 2_000
 MOST_TEST_WINDOWS = 5_000
-MOST_PLOTTED_HORIZONS = 12
+MOST_PLOTTED_STEPS = 240
 SCORING_BATCH = 256
 
 
@@ -148,20 +148,21 @@ class ForecastLearner:
         return Scores(split=split, model=model, baselines=baselines, beats_naive=beats, note=note)
 
     def pictures(self, run: Run) -> list[Picture]:
-        """The first series at its end: the test part forecast one horizon after another, each from what was known before it."""
+        """The first series where its test part begins: forecast one horizon after another, each from what was known before it."""
         series, frequency, horizon = self.table.series[0], self.table.frequency, self.config.horizon
         origins = self.test.index[self.test.index[:, 0] == 0, 1]
         if not len(origins):
             return []
-        shown = np.flatnonzero((origins - origins[0]) % horizon == 0)[-MOST_PLOTTED_HORIZONS:]
+        shown = np.flatnonzero((origins - origins[0]) % horizon == 0)[: max(MOST_PLOTTED_STEPS // horizon, 1)]
         quantiles = run(window_inputs(self.test.batch(shown)))["quantiles"]  # (shown, horizon, levels)
         times = series.times(frequency)
         begin = max(int(origins[shown[0]]) - len(shown) * horizon, 0)
         steps = (origins[shown][:, None] + np.arange(horizon)).ravel()
+        end = int(steps[-1]) + 1
         levels = self._shape.levels
         picture = forecast_plot(
-            times=times[begin:],
-            actual=series.target[begin:],
+            times=times[begin:end],
+            actual=series.target[begin:end],
             forecast_times=times[steps],
             point=quantiles[..., levels.index(0.5)].ravel(),
             low=quantiles[..., 0].ravel(),

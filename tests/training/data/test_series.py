@@ -30,7 +30,7 @@ def test_a_clean_file_is_read_as_it_stands(tmp_path: Path):
     table = read(tmp_path, hourly(20))
     (series,) = table.series
     assert str(table.frequency) == "h"
-    assert table.calendar == ("hour_of_day", "day_of_week", "day_of_year")
+    assert table.calendar == ()
     assert table.repairs == ()
     assert series.start == np.datetime64("2026-01-01T00:00:00")
     np.testing.assert_array_equal(series.target, np.arange(20, dtype=np.float32))
@@ -73,7 +73,7 @@ def test_daylight_saving_is_no_remedy_where_times_have_offsets(tmp_path: Path):
 def test_repeated_times_of_a_named_series_only_ask_for_one_of_the_rows(tmp_path: Path):
     rows = [f"2026-01-{day:02d},1,a" for day in (*range(1, 21), 20)]
     rows[-1] = "2026-01-20,2,a"
-    with pytest.raises(DataError, match="different values: keep one of the rows, or their mean"):
+    with pytest.raises(DataError, match="different values: keep one of the rows, or average them"):
         read(tmp_path, rows, header="time,load,site", series="site")
 
 
@@ -212,11 +212,39 @@ def test_a_configured_context_is_kept():
     assert choose_context(config_for(Path("load.csv"), context=7), Frequency.parse("h")) == 7
 
 
-def test_a_history_must_be_a_quarter_full():
-    assert [least_context(context) for context in (1, 5, 336)] == [1, 1, 84]
+def test_a_history_must_be_an_eighth_full():
+    assert [least_context(context) for context in (1, 5, 336)] == [1, 1, 42]
 
 
 def test_parts_are_shares_but_at_least_a_horizon():
     assert parts(1000, horizon=10, validation=0.1, test=0.2) == Parts(700, 800)
     assert parts(100, horizon=20, validation=0.1, test=0.1) == Parts(60, 80)
     assert parts(100, horizon=20, validation=0, test=0) == Parts(100, 100)
+
+
+def test_rows_are_averaged_over_the_steps_asked_for(tmp_path: Path):
+    rows = [f"2026-01-01T{minute // 60:02d}:{minute % 60:02d}:00,{minute // 10}" for minute in range(0, 24 * 60 - 5, 10)]
+    rows[3] = "2026-01-01T00:30:00,"
+    table = read(tmp_path, rows, resample="h")
+    assert str(table.frequency) == "h"
+    assert table.series[0].target[:3].tolist() == [pytest.approx((0 + 1 + 2 + 4 + 5) / 5), 8.5, 14.5]
+    assert len(table.series[0].target) == 24
+
+
+def test_averaging_settles_repeated_times(tmp_path: Path):
+    table = read(tmp_path, [*hourly(20), "2026-01-01T19:00:00,21"], resample="h")
+    assert table.series[0].target[19] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("step", "said"), [("7min", "give a step that fits a day"), ("W", "give a step that fits a day"), ("x", "--resample: unknown")]
+)
+def test_a_step_that_does_not_fit_a_day_is_refused(step: str, said: str, tmp_path: Path):
+    with pytest.raises(DataError, match=said):
+        read(tmp_path, hourly(20), resample=step)
+
+
+@pytest.mark.parametrize(("days", "expected"), [(1, ()), (3, ("hour_of_day",)), (20, ("hour_of_day", "day_of_week"))])
+def test_only_cycles_that_were_seen_twice_become_calendar_features(days: int, expected: tuple[str, ...], tmp_path: Path):
+    times = np.datetime64("2026-01-01T00", "s") + np.arange(24 * days + 1) * np.timedelta64(3600, "s")
+    assert read(tmp_path, [f"{time},{number}" for number, time in enumerate(times)]).calendar == expected
