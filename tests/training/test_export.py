@@ -11,6 +11,7 @@ from service.contract.manifest import ArtifactError, TensorSpec
 from service.contract.onnx_file import refuse_external_data
 from training.export import Graph, export, onnx_run, parameter_table, to_onnx, torchscript_run
 from training.networks.classifier import ClassifierGraph, ClassifierShape, SequenceClassifier
+from training.networks.forecaster import Forecaster, ForecasterShape, ForecastGraph
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
 from training.networks.recurrence import Recurrence
 
@@ -138,3 +139,27 @@ def test_the_parameter_table_shows_the_gates_of_cells_only():
     table = {entry.name: (entry.shape, entry.count, entry.gates) for entry in parameter_table(network, "gru")}
     assert table["recurrent.weight_ih_l0"] == ((24, 3), 72, 3)
     assert table["output.weight"] == ((4, 8), 32, None)
+
+
+class OneTooMany(nn.Module):
+    """Gives five probabilities where the signature says four."""
+
+    def forward(self, sequence):
+        return torch.softmax(torch.zeros(5).expand(sequence.shape[0], 5) + sequence.sum(dim=(1, 2))[:, None], dim=-1)
+
+
+def test_a_graph_whose_sizes_are_not_those_of_its_signature_is_not_published(tmp_path):
+    graph = Graph(OneTooMany(), (SEQUENCE,), (PROBABILITIES,))
+    with pytest.raises(ArtifactError, match=r"declares probabilities as .*5\], but it is \(-1, 4\)"):
+        export(graph, tmp_path, trials=[sequences(1, 5)], goldens=[sequences(1, 5)])
+
+
+@pytest.mark.parametrize("levels", [(0.5,), (0.5, 0.9), (0.1, 0.5), (0.05, 0.25, 0.5, 0.75, 0.95)])
+def test_any_set_of_quantiles_is_exported(levels, tmp_path):
+    torch.manual_seed(0)
+    network = Forecaster(ForecasterShape(Recurrence("gru", 4), context=6, horizon=3, levels=levels, bases=(1,)))
+    target = TensorSpec(name="target", datatype="FP32", shape=(-1, -1))
+    quantiles = TensorSpec(name="quantiles", datatype="FP32", shape=(-1, 3, len(levels)))
+    histories = [{"target": np.random.default_rng(time).normal(size=(2, time)).astype(np.float32)} for time in (6, 3)]
+    parity = export(Graph(ForecastGraph(network).eval(), (target,), (quantiles,)), tmp_path, trials=histories, goldens=histories)
+    assert max(parity.values()) < 1e-5

@@ -138,9 +138,12 @@ class Forecaster(nn.Module):
     def _rising(self, raw: Tensor, base: Tensor) -> Tensor:
         """Levels that never cross: the median, and from it cumulative sums of positive steps outwards."""
         middle = base.unsqueeze(-1) + raw[..., self.median : self.median + 1]
-        up = middle + torch.cumsum(F.softplus(raw[..., self.median + 1 :]), dim=-1)
-        down = middle - torch.cumsum(F.softplus(raw[..., : self.median]).flip(-1), dim=-1).flip(-1)
-        return torch.cat([down, middle, up], dim=-1)
+        parts = [middle]
+        if self.median + 1 < len(self.shape.levels):  # not an empty slice, whose shape the ONNX exporter gets wrong
+            parts.append(middle + torch.cumsum(F.softplus(raw[..., self.median + 1 :]), dim=-1))
+        if self.median > 0:
+            parts.insert(0, middle - torch.cumsum(F.softplus(raw[..., : self.median]).flip(-1), dim=-1).flip(-1))
+        return torch.cat(parts, dim=-1)
 
 
 class ForecastGraph(nn.Module):
