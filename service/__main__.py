@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal, get_args, get_origin
 
@@ -20,22 +20,24 @@ from pydantic import ValidationError
 from uvicorn.supervisors import Multiprocess
 
 from service import __version__
+from service.api.bounded_http import BoundedHttp
 from service.app import create_app
 from service.contract.manifest import ArtifactError
 from service.errors import ServiceError, StartupError
+from service.listing import listing, table
 from service.offline import answers, is_error, open_model
 from service.registry import ModelRegistry
-from service.served_model import ServedModel
 from service.settings import PREFIX, Settings, flag
 from service.telemetry import configure_logging
 
 MODEL_SETTINGS = ("models", "device", "backend", "threads", "log_level", "log_format")
 """Settings of the commands that serve nothing."""
 
+IN_MEMORY = "/dev/shm"  # noqa: S108 - a new folder with a random name is made in it, which only its owner may enter
+"""Where workers share what they count: it can be written where the disk cannot."""
+
 CANNOT_START = 2
 SOME_FAILED = 1
-
-Json = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,12 +101,9 @@ def models(settings: Settings, *, as_json: bool) -> int:
     """Load every artifact as a server would, and say what it is or why it is refused."""
     registry = ModelRegistry(settings)
     registry.load_all()
-    names = [model.manifest.name for model in registry.newest()]
-    rows = [_verified(registry.get(name, version)) for name in names for version in registry.versions(name)]
-    rows += [{**asdict(refusal), "status": "refused"} for refusal in registry.refused]
+    rows = listing(registry)
     registry.close()
-    rows.sort(key=lambda row: (row["name"], row["version"]))
-    _say(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() if as_json else _table(rows))
+    _say(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() if as_json else table(rows))
     return SOME_FAILED if registry.refused else 0
 
 
@@ -119,15 +118,19 @@ class _Server(uvicorn.Server):
 
 
 def _serve_with_workers(settings: Settings) -> int:
-    checked = ModelRegistry(settings)
+    if settings.repository_mode == "explicit":
+        raise StartupError("--repository-mode explicit changes the worker that is asked and no other: use poll, or one worker")
+    checked = ModelRegistry(settings.model_copy(update={"repository_mode": "none"}))
     checked.load_all()  # what stops a worker stops the service here, and is said plainly
     checked.close()
     config = _server_config("service.__main__:worker_app", settings)
     listening = config.bind_socket()
     listening.listen(config.backlog)
     _say_where(listening)
-    os.environ.update(settings.environment())  # for the workers, those that replace others included
-    Multiprocess(config, [listening]).run()
+    with tempfile.TemporaryDirectory(prefix="carousel-", dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None) as folder:
+        told = settings.model_copy(update={"worker_folder": Path(folder)})
+        os.environ.update(told.environment())  # for the workers, those that replace others included
+        Multiprocess(config, [listening]).run()
     return 0
 
 
@@ -140,6 +143,7 @@ def _server_config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         workers=settings.workers,
         lifespan="on",
         ws="none",
+        http=BoundedHttp,
         log_config=None,
         access_log=settings.access_log,
         server_header=False,
@@ -173,42 +177,6 @@ def _wrong_setting(detail: Any) -> str:  # noqa: ANN401 - pydantic's error detai
     if name not in Settings.model_fields:
         return f"carousel.toml: unknown setting {name!r}; those that there are: {', '.join(Settings.model_fields)}"
     return f"{name} is {detail['input']!r}: {detail['msg']} (set by {flag(name)}, {PREFIX}{name.upper()} or carousel.toml)"
-
-
-def _verified(model: ServedModel) -> Json:
-    card = model.card()
-    return {
-        "name": card["name"],
-        "version": card["version"],
-        "task": card["task"]["kind"],
-        "bytes": sum(card["files"].values()),
-        "scores": card["scores"],
-        "status": "verified",
-    }
-
-
-def _table(rows: list[Json]) -> str:
-    if not rows:
-        return "no models"
-    lines = [("NAME", "VERSION", "TASK", "SIZE", "SCORE", "STATUS"), *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
-    return "\n".join("  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1])) for line in lines)
-
-
-def _cells(row: Json) -> tuple[str, ...]:
-    named = (row["name"], str(row["version"]))
-    if row["status"] == "refused":
-        return (*named, "-", "-", "-", f"refused: {row['reason']}")
-    return (*named, row["task"], f"{row['bytes'] / 1e6:.1f} MB", _score(row["scores"]), "verified")
-
-
-def _score(scores: Json) -> str:
-    """The measure that counts, beside the best that a naive baseline does."""
-    if not scores["model"]:
-        return "-"
-    measure, value = next(iter(scores["model"].items()))
-    naive = ", ".join(f"{name} {found[measure]:.4g}" for name, found in scores["baselines"].items() if measure in found)
-    return f"{measure} {value:.4g}" + (f" ({naive})" if naive else "")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.api import classify, docs, forecast, health, inference, models, next_word, predict
+from service.api import (
+    absent,
+    classify,
+    docs,
+    forecast,
+    generate,
+    health,
+    inference,
+    model_config,
+    models,
+    next_word,
+    predict,
+    repository,
+    statistics,
+)
 from service.api.body import summary
 from service.api.deps import Context
 from service.api.dispatch import Dispatch
@@ -25,9 +39,23 @@ from service.api.request_id import request_id_header
 from service.errors import BadQuestion, ServiceError
 from service.registry import ModelRegistry
 from service.settings import Settings
+from service.stopping import stop_announced
 from service.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
+
+HOT = (
+    forecast.router,
+    next_word.router,
+    classify.router,
+    predict.router,
+    inference.hot_router,
+    generate.router,
+    repository.router,
+)
+"""Routes of questions: they go round FastAPI's machinery."""
+COLD = (models.router, statistics.router, inference.router, model_config.router, health.router, absent.router)
+"""All others; the first that fits answers, so that `/v2/models/stats` is no model's name."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -36,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     `app.state.context` holds the registry, the settings and the telemetry.
     """
     settings = settings or Settings()
-    telemetry = Telemetry.create()
+    telemetry = Telemetry.create(settings.worker_folder)
     app = FastAPI(
         title=docs.TITLE,
         version=__version__,
@@ -53,9 +81,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },  # the service has its own; asking at every request whether costs a tenth
     )
     app.state.context = Context(ModelRegistry(settings, telemetry), settings, telemetry)
-    hot = [*forecast.router.routes, *next_word.router.routes, *classify.router.routes, *predict.router.routes, *inference.hot_router.routes]
+    hot = [route for router in HOT for route in router.routes]
     # not include_router: it wraps routes in contexts that are looked through again at every request
-    app.router.routes.extend([*hot, *models.router.routes, *inference.router.routes, *health.router.routes])
+    app.router.routes.extend([*hot, *(route for router in COLD for route in router.routes)])
     docs.add_docs(app)
     app.add_middleware(Dispatch, hot=[route for route in hot if isinstance(route, HotRoute)])
     for error in (ServiceError, HTTPException, RequestValidationError, Exception):
@@ -70,7 +98,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(context.registry.load_all)
     gc.collect()
     gc.freeze()  # what was loaded stays: the collector need not look through it at every request
-    yield
+    with context.telemetry.shared(), stop_announced(context.registry.announce_stop, delay_s=context.settings.stop_delay_s):
+        yield
     gc.unfreeze()
     await run_in_threadpool(context.registry.close)
 

@@ -15,12 +15,17 @@ from service.errors import BadQuestion
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """One request. `queued`, guarded by the batcher's lock, is true until the worker takes it or its caller gives it up."""
+    """One request; its times are of `time.monotonic`.
+
+    `queued`, guarded by the batcher's lock, is true until a worker takes it or its caller gives it up.
+    """
 
     inputs: Tensors
     rows: int
     timeout_s: float
-    deadline: float
+    submitted_ns: int
+    deadline_ns: int
+    priority: int
     future: asyncio.Future[Tensors]
     loop: asyncio.AbstractEventLoop
     queued: bool = True
@@ -28,24 +33,38 @@ class Work:
 
 @dataclass(slots=True)
 class Waiting:
-    """Work by what may run together, in turn: the kind whose oldest request waits longest comes first."""
+    """Work by priority, 1 before 2, and in each by what may run together, in turn: the kind that waits longest comes first."""
 
-    kinds: OrderedDict[Hashable, deque[Work]] = field(default_factory=OrderedDict)
+    rows: int = 0
+    levels: dict[int, OrderedDict[Hashable, deque[Work]]] = field(default_factory=dict)
 
     def add(self, work: Work) -> None:
         """Let one more wait."""
-        self.kinds.setdefault(_kind(work.inputs), deque()).append(work)
+        self.rows += work.rows
+        self.levels.setdefault(work.priority, OrderedDict()).setdefault(_kind(work.inputs), deque()).append(work)
+
+    def first(self) -> Work:
+        """The head of the next batch."""
+        kinds = self.levels[min(self.levels)]
+        return kinds[next(iter(kinds))][0]
 
     def take(self, max_rows: int) -> list[Work]:
-        """The next batch: at least one request, and no more than `max_rows` rows of several."""
-        kind, works = self.kinds.popitem(last=False)
-        batch = [works.popleft()]
-        rows = batch[0].rows
-        while works and rows + works[0].rows <= max_rows:
-            rows += works[0].rows
-            batch.append(works.popleft())
-        if works:
-            self.kinds[kind] = works
+        """The next batch: at least one request, and no more than `max_rows` rows of several; what room is left goes to lower priorities."""
+        kind = next(iter(self.levels[min(self.levels)]))
+        batch: list[Work] = []
+        rows = 0
+        for priority in sorted(self.levels):
+            kinds = self.levels[priority]
+            works = kinds.pop(kind, deque())
+            while works and (not batch or rows + works[0].rows <= max_rows):
+                rows += works[0].rows
+                batch.append(works.popleft())
+            if works:
+                kinds[kind] = works  # at the end: others have their turn
+                break
+            if not kinds:
+                del self.levels[priority]
+        self.rows -= rows
         return batch
 
 

@@ -1,7 +1,7 @@
 """Requests that wait for one graph, run together.
 
-There is no waiting window: the worker thread takes what has gathered while it was busy. On a request's way lie one hop to that thread and
-one back, and the way back is shared by all requests of a batch.
+There is no waiting window unless one is asked for: a worker thread takes what has gathered while it was busy. On a request's way lie one
+hop to that thread and one back, and the way back is shared by all requests of a batch.
 """
 
 from __future__ import annotations
@@ -10,53 +10,74 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from queue import SimpleQueue
+from collections.abc import Iterable, Sequence
+from queue import Empty, SimpleQueue
 
-import numpy as np
-
-from service.batch import Waiting, Work, count_rows, split, stack
+from service.batch import Waiting, Work, count_rows
 from service.contract.golden import Tensors
-from service.errors import DeadlineExceeded, InferenceFailed, QueueFull, ServiceError, ShuttingDown
+from service.errors import DeadlineExceeded, QueueFull, ServiceError, ShuttingDown
+from service.execution import Execution, Outcome, RunGraph
+from service.statistics import Meter
 
 logger = logging.getLogger(__name__)
 
-Run = Callable[[Tensors], Tensors]
-Observe = Callable[[int, float], None]
-"""Is told of every run of the graph: its rows and its seconds."""
-
-_Answer = tuple[asyncio.Future[Tensors], Tensors | ServiceError]
+_Answer = tuple[asyncio.Future[Tensors], Outcome]
 
 
 class Batcher:
-    """Runs `run` on one thread of its own, for requests of any event loop.
+    """Runs `run` on threads of its own, for requests of any event loop.
 
     `max_batch_rows` bounds one run: a larger request is run in pieces. `max_queue_rows` bounds what waits: beyond it `submit` refuses.
+    `max_queue_delay_ms` is how long a batch that is not full waits for more; `instances` batches run at the same time.
+    `meter` is told what is done.
     """
 
     def __init__(
-        self, run: Run, *, max_batch_rows: int, max_queue_rows: int, name: str, observe: Observe = lambda _rows, _seconds: None
+        self,
+        run: RunGraph,
+        *,
+        max_batch_rows: int,
+        max_queue_rows: int,
+        name: str,
+        max_queue_delay_ms: float = 0.0,
+        instances: int = 1,
+        priority_levels: int = 3,
+        meter: Meter | None = None,
     ) -> None:
-        self._run = run
+        self.meter = meter or Meter()
+        self._execution = Execution(run, max_batch_rows, name, self.meter)
         self._max_batch_rows = max_batch_rows
         self._max_queue_rows = max_queue_rows
+        self._delay_ns = int(max_queue_delay_ms * 1e6)
+        self._priority_levels = priority_levels
         self._name = name
-        self._observe = observe
         self._arrivals: SimpleQueue[Work | None] = SimpleQueue()  # None: no more will come
-        self._lock = threading.Lock()  # guards the next two and `Work.queued`; never held while the graph runs
+        self._lock = threading.Lock()  # guards the next three and `Work.queued`; never held while the graph runs
         self._queued_rows = 0
+        self._in_flight = 0
         self._closing = False
+        self._turn = threading.Lock()  # guards the next two: one worker at a time looks for its next batch
+        self._waiting = Waiting()
+        self._ended = False
         self._abandoned = False
-        self._worker = threading.Thread(target=self._work, name=f"batcher-{name}", daemon=True)
-        self._worker.start()
+        self._workers = [threading.Thread(target=self._work, name=f"batcher-{name}-{number}", daemon=True) for number in range(instances)]
+        for worker in self._workers:
+            worker.start()
 
     @property
     def queued_rows(self) -> int:
         """Rows that wait now."""
         return self._queued_rows
 
-    async def submit(self, inputs: Tensors, *, timeout_s: float) -> Tensors:
+    @property
+    def in_flight(self) -> int:
+        """Requests without an answer now, those that wait included."""
+        return self._in_flight
+
+    async def submit(self, inputs: Tensors, *, timeout_s: float, priority: int = 0) -> Tensors:
         """Outputs of the graph for these inputs, batch on axis 0 of each.
+
+        `priority` is 1 for what goes first, then 2 and so on up to `priority_levels`, as which higher ones count; 0 is the middle.
 
         Raises:
             BadQuestion: the tensors have different numbers of rows.
@@ -66,16 +87,20 @@ class Batcher:
             InferenceFailed: the graph raised.
         """
         loop = asyncio.get_running_loop()
-        work = Work(inputs, count_rows(inputs), timeout_s, time.monotonic() + timeout_s, loop.create_future(), loop)
+        level = min(priority, self._priority_levels) or (self._priority_levels + 1) // 2
+        now_ns = time.monotonic_ns()
+        work = Work(inputs, count_rows(inputs), timeout_s, now_ns, now_ns + int(timeout_s * 1e9), level, loop.create_future(), loop)
         self._enqueue(work)
         timer = loop.call_later(timeout_s, self._expire, work)
         try:
             return await work.future
         except asyncio.CancelledError:
-            self._forget(work)
+            self._give_up(work, "cancelled")
             raise
         finally:
             timer.cancel()
+            with self._lock:
+                self._in_flight -= 1
 
     def close(self, drain_s: float) -> None:
         """Refuse new work, finish what waits within `drain_s` seconds and give up the rest. Blocks; closing twice does nothing more."""
@@ -83,7 +108,9 @@ class Batcher:
             if not self._closing:
                 self._closing = True
                 self._arrivals.put(None)
-        self._worker.join(drain_s)
+        deadline = time.monotonic() + drain_s
+        for worker in self._workers:
+            worker.join(max(deadline - time.monotonic(), 0.0))
         self._abandoned = True
 
     def _enqueue(self, work: Work) -> None:
@@ -93,51 +120,68 @@ class Batcher:
             if self._queued_rows and self._queued_rows + work.rows > self._max_queue_rows:
                 raise QueueFull(self._name, queued_rows=self._queued_rows, limit_rows=self._max_queue_rows)
             self._queued_rows += work.rows
+            self._in_flight += 1
             self._arrivals.put(work)
 
-    def _forget(self, work: Work) -> None:
-        """Give up work that nobody waits for: it frees its place and its tensors at once."""
+    def _give_up(self, work: Work, reason: str) -> None:
+        """Drop work that nobody waits for: where it has not begun, it frees its place and its tensors at once."""
         with self._lock:
-            if work.queued:
-                work.queued = False
-                self._queued_rows -= work.rows
-                work.inputs = {}
+            if not work.queued:
+                return
+            work.queued = False
+            self._queued_rows -= work.rows
+            work.inputs = {}
+        self.meter.drop(reason, time.monotonic_ns() - work.submitted_ns)
 
     def _expire(self, work: Work) -> None:
-        self._forget(work)
+        self._give_up(work, "deadline")
         if not work.future.done():
             work.future.set_exception(DeadlineExceeded(self._name, timeout_s=work.timeout_s))
 
-    # what follows runs on the worker's thread
+    # what follows runs on the workers' threads
 
     def _work(self) -> None:
-        waiting = Waiting()
-        open_ = True
-        while open_ or waiting.kinds:
-            if open_:
-                open_ = self._gather(waiting)
-            if waiting.kinds:
-                self._answer(waiting.take(self._max_batch_rows))
+        while (batch := self._next()) is not None:
+            self._answer(batch)
 
-    def _gather(self, waiting: Waiting) -> bool:
-        """Move arrivals over; wait for one only when there is nothing else to do. False: no more will come."""
+    def _next(self) -> list[Work] | None:
+        """The next batch; None once no more will come."""
+        with self._turn:
+            while True:
+                if not self._ended:
+                    self._gather()
+                if self._waiting.levels:
+                    return self._waiting.take(self._max_batch_rows)
+                if self._ended:
+                    return None
+
+    def _gather(self) -> None:
+        """Move arrivals over; wait for one only when there is nothing else to do, and for more only as long as was asked for."""
         arrived = self._arrivals.qsize()
-        if not waiting.kinds:
+        if not self._waiting.levels:
             arrived = max(arrived, 1)
         for _ in range(arrived):
-            work = self._arrivals.get()
-            if work is None:
-                return False
-            if work.queued:
-                waiting.add(work)
-        return True
+            self._arrive(self._arrivals.get())
+        while self._delay_ns and not self._ended and self._waiting.levels and self._waiting.rows < self._max_batch_rows:
+            left_ns = self._waiting.first().submitted_ns + self._delay_ns - time.monotonic_ns()
+            try:
+                self._arrive(self._arrivals.get(timeout=max(left_ns, 0) / 1e9))
+            except Empty:
+                return
 
-    def _answer(self, batch: list[Work]) -> None:
+    def _arrive(self, work: Work | None) -> None:
+        if work is None:
+            self._ended = True
+        elif work.queued:
+            self._waiting.add(work)
+
+    def _answer(self, batch: Sequence[Work]) -> None:
         batch = self._claim(batch)
         if not batch:
             return
+        outcomes: Iterable[Outcome] = [ShuttingDown() for _ in batch] if self._abandoned else self._execution.outcomes(batch)
         by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
-        for work, outcome in zip(batch, self._outcomes(batch), strict=True):
+        for work, outcome in zip(batch, outcomes, strict=True):
             by_loop.setdefault(work.loop, []).append((work.future, outcome))
         for loop, answers in by_loop.items():
             try:
@@ -145,57 +189,20 @@ class Batcher:
             except RuntimeError:  # the loop was closed: nobody waits for these any more
                 logger.debug("%s: %d answers had no receiver", self._name, len(answers))
 
-    def _claim(self, batch: list[Work]) -> list[Work]:
+    def _claim(self, batch: Sequence[Work]) -> list[Work]:
         """Those of the batch that are still waited for, no longer queued. Late ones are dropped: their timer is due and tells."""
-        now = time.monotonic()
-        claimed = []
+        now_ns = time.monotonic_ns()
+        claimed: list[Work] = []
+        late: list[Work] = []
         with self._lock:
             for work in batch:
                 if work.queued:
                     work.queued = False
                     self._queued_rows -= work.rows
-                    claimed.append(work)
-        return [work for work in claimed if work.deadline > now]
-
-    def _outcomes(self, batch: list[Work]) -> Iterable[Tensors | ServiceError]:
-        if self._abandoned:
-            return [ShuttingDown() for _ in batch]
-        if len(batch) == 1:
-            return [self._alone(batch[0])]
-        try:
-            outputs = self._measured(stack(batch))
-        except Exception:  # a graph may raise anything; each request is tried alone, so that one cannot fail the others
-            logger.warning("%s failed on a batch of %d requests; trying each alone", self._name, len(batch))
-            return [self._alone(work) for work in batch]
-        return split(outputs, batch)
-
-    def _alone(self, work: Work) -> Tensors | ServiceError:
-        try:
-            if work.rows <= self._max_batch_rows:
-                return self._measured(work.inputs)
-            return self._in_pieces(work)
-        except Exception:  # a graph may raise anything; the caller is told that it failed, the log says why
-            logger.exception("%s failed on a request of %d rows", self._name, work.rows)
-            return InferenceFailed(self._name)
-
-    def _in_pieces(self, work: Work) -> Tensors | ServiceError:
-        pieces = []
-        for start in range(0, work.rows, self._max_batch_rows):
-            if work.future.done():  # given up meanwhile
-                return DeadlineExceeded(self._name, timeout_s=work.timeout_s)
-            stop = start + self._max_batch_rows
-            pieces.append(self._measured({name: array[start:stop] for name, array in work.inputs.items()}))
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-
-    def _measured(self, inputs: Tensors) -> Tensors:
-        rows = len(next(iter(inputs.values())))
-        started = time.perf_counter()
-        outputs = self._run(inputs)
-        self._observe(rows, time.perf_counter() - started)
-        for name, array in outputs.items():
-            if array.shape[:1] != (rows,):
-                raise ValueError(f"output {name!r} has shape {array.shape} for {rows} rows: axis 0 of every output must be the batch")
-        return outputs
+                    (claimed if work.deadline_ns > now_ns else late).append(work)
+        for work in late:
+            self.meter.drop("deadline", now_ns - work.submitted_ns)
+        return claimed
 
 
 def _deliver(answers: Sequence[_Answer]) -> None:

@@ -4,9 +4,12 @@ Exception
 ├── StartupError             the service cannot start; exit code 2
 └── ServiceError
     ├── MalformedBody        400  not JSON
+    ├── RepositoryClosed     403  models are not loaded or unloaded over HTTP here
     ├── ModelNotFound        404
     ├── VersionNotFound      404
+    ├── LabelNotFound        404
     ├── WrongTask            409  the model does something else
+    ├── LoadFailed           409  what was served before still is
     ├── BodyTooLarge         413
     ├── BadQuestion          422  JSON, but nothing that this model answers
     ├── QueueFull            429  come back after `Retry-After` seconds
@@ -76,6 +79,41 @@ class VersionNotFound(ServiceError):
     def __init__(self, name: str, version: int | str, *, available: Sequence[int]) -> None:
         known = ", ".join(str(own) for own in available)
         super().__init__(f"no version {version} of {name!r}; served here: {known}")
+
+
+class LabelNotFound(ServiceError):
+    """The model is served, but this label names none of its versions."""
+
+    status = 404
+    title = "Unknown label"
+    slug = "label-not-found"
+
+    def __init__(self, name: str, label: str, *, available: Sequence[str]) -> None:
+        known = f"its labels: {', '.join(available)}" if available else f"it has no labels: write them into {name}/labels.json"
+        super().__init__(f"no label {label!r} of {name!r}; {known}")
+
+
+class RepositoryClosed(ServiceError):
+    """Models are neither loaded nor unloaded on request."""
+
+    status = 403
+    title = "The repository is closed"
+    slug = "repository-closed"
+
+    def __init__(self) -> None:
+        super().__init__("models are not loaded or unloaded over HTTP: start the service with --repository-mode explicit, or poll")
+
+
+class LoadFailed(ServiceError):
+    """A model was asked for and not all of it could be loaded; what was served before still is."""
+
+    status = 409
+    title = "The model was not loaded"
+    slug = "load-failed"
+
+    def __init__(self, name: str, reason: str, *, served: Sequence[int]) -> None:
+        still = f"still served: {', '.join(str(version) for version in served)}" if served else "nothing of it is served"
+        super().__init__(f"{name!r} was not loaded: {reason} ({still})")
 
 
 class WrongTask(ServiceError):

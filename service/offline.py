@@ -15,7 +15,6 @@ from service.errors import BadQuestion, InferenceFailed, ModelNotFound, ServiceE
 from service.served_model import ServedModel
 from service.settings import Settings
 from service.tasks.dialogue import QuestionError, converse
-from service.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ def open_model(settings: Settings, wanted: str) -> ServedModel:
         ArtifactError, StartupError: it must not be served, or its device or backend is not there.
     """
     name, _, version = wanted.partition("@")
-    return ServedModel.load(_locate(settings, name, version), root=settings.models, settings=settings, telemetry=Telemetry.create())
+    return ServedModel.load(_locate(settings, name, version), root=settings.models, settings=settings)
 
 
 def answers(model: ServedModel, lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Semaphore
+from typing import Any, Protocol, TypeVar
 
 from service.backends.base import Backend
 from service.backends.onnx import OnnxBackend
@@ -16,27 +19,51 @@ from service.contract.manifest import ArtifactError, Manifest, NextWordTask
 from service.contract.repository import GOLDEN, ONNX, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
 from service.contract.tokenizer import WordTokenizer
 from service.errors import BadQuestion, StartupError
+from service.execution import RunGraph
 from service.settings import Settings
+from service.statistics import Meter, ModelStatistics
 from service.tasks.dialogue import Dialogue, QuestionError
-from service.telemetry import Telemetry
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 
+class Mirror(Protocol):
+    """What is shown the questions and answers of a model."""
+
+    def reflect(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Take notice; returns at once and raises nothing."""
+        ...
+
+
+class Lease:
+    """Lives as long as anyone holds the served model, its copies included."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One version of one model, ready to answer; `timeout_s` bounds a question where the caller does not."""
+    """One version of one model, ready to answer; `timeout_s` bounds a question where the caller does not.
+
+    `shadow` is told what this one is asked and answers.
+    """
 
     artifact: Artifact
     backend: Backend
     batcher: Batcher
     tokenizer: WordTokenizer | None = None
     timeout_s: float = 30.0
+    shadow: Mirror | None = None
+    lease: Lease = field(default_factory=Lease)
 
     @classmethod
-    def load(cls, location: Location, *, root: Path, settings: Settings, telemetry: Telemetry) -> ServedModel:
+    def load(
+        cls, location: Location, *, root: Path, settings: Settings, meter: Meter | None = None, running: Semaphore | None = None
+    ) -> ServedModel:
         """Check the artifact, load its graph and replay its golden requests, which also warms it up.
+
+        `meter` goes on counting where another is replaced; `running` bounds the graphs that run at the same time.
 
         Raises:
             ArtifactError: the artifact must not be served; the message says why.
@@ -47,19 +74,14 @@ class ServedModel:
         backend = load_backend(artifact, settings)
         _warm_up(parse_goldens(artifact.read(GOLDEN)), backend)
         batcher = Batcher(
-            backend.run,
+            backend.run if running is None else partial(_in_turn, running, backend.run),
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
             name=location.name,
-            observe=telemetry.inference(location.name, location.version),
-        )
-        telemetry.watch_model(
-            location.name,
-            location.version,
-            task=artifact.manifest.task.kind,
-            device=backend.device,
-            backend=backend.name,
-            queued_rows=lambda: batcher.queued_rows,
+            max_queue_delay_ms=settings.max_queue_delay_ms,
+            instances=settings.instances,
+            priority_levels=settings.priority_levels,
+            meter=meter,
         )
         return cls(artifact, backend, batcher, tokenizer, settings.timeout_s)
 
@@ -78,12 +100,22 @@ class ServedModel:
         """`onnx` or `torchscript`."""
         return self.backend.name
 
-    async def infer(self, inputs: Tensors, timeout_s: float | None = None) -> Tensors:
-        """Outputs of the graph; raises what `Batcher.submit` raises. The tensors are taken to be those of the manifest."""
-        return await self.batcher.submit(inputs, timeout_s=self.timeout_s if timeout_s is None else timeout_s)
+    def statistics(self) -> ModelStatistics:
+        """What this version has done since it was loaded."""
+        return self.batcher.meter.statistics()
 
-    async def ask(self, dialogue: Dialogue[T], timeout_s: float | None = None) -> T:
-        """Drive a dialogue to its answer; `timeout_s` holds for all of it.
+    async def infer(self, inputs: Tensors, timeout_s: float | None = None, priority: int = 0) -> Tensors:
+        """Outputs of the graph; raises what `Batcher.submit` raises. The tensors are taken to be those of the manifest.
+
+        `priority` is 1 for what goes first, then 2 and so on; 0 is the middle.
+        """
+        outputs = await self.batcher.submit(inputs, timeout_s=self.timeout_s if timeout_s is None else timeout_s, priority=priority)
+        if self.shadow is not None:
+            self.shadow.reflect(inputs, outputs)
+        return outputs
+
+    async def ask(self, dialogue: Dialogue[T], timeout_s: float | None = None, priority: int = 0) -> T:
+        """Drive a dialogue to its answer; `timeout_s` and `priority`, as of `infer`, hold for all of it.
 
         Raises:
             BadQuestion: the model cannot answer this.
@@ -93,7 +125,7 @@ class ServedModel:
         try:
             inputs = next(dialogue)
             while True:
-                outputs = await self.infer(inputs, max(deadline - time.monotonic(), 0.0))
+                outputs = await self.infer(inputs, max(deadline - time.monotonic(), 0.0), priority)
                 inputs = dialogue.send(outputs)
         except StopIteration as end:
             answer: T = end.value
@@ -125,8 +157,11 @@ class ServedModel:
 
     def close(self, drain_s: float) -> None:
         """Finish what waits, within `drain_s` seconds, and free the graph. Blocks."""
-        self.batcher.close(drain_s)
-        self.backend.close()
+        _close(self.batcher, self.backend, drain_s)
+
+    def closer(self) -> Callable[[float], None]:
+        """`close`, without holding the model."""
+        return partial(_close, self.batcher, self.backend)
 
 
 def routes(manifest: Manifest) -> list[str]:
@@ -151,6 +186,16 @@ def load_backend(artifact: Artifact, settings: Settings) -> Backend:
             from service.backends.torchscript import TorchScriptBackend  # here, as torch is optional and slow to import
 
             return TorchScriptBackend.load(artifact, device=settings.device, threads=settings.threads)
+
+
+def _in_turn(running: Semaphore, run: RunGraph, inputs: Tensors) -> Tensors:
+    with running:
+        return run(inputs)
+
+
+def _close(batcher: Batcher, backend: Backend, drain_s: float) -> None:
+    batcher.close(drain_s)
+    backend.close()
 
 
 def _tokenizer(artifact: Artifact) -> WordTokenizer | None:

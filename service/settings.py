@@ -27,18 +27,44 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` for every one of the machine.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that answer, each with its own models and its own queues.")
+    repository_mode: Literal["none", "poll", "explicit"] = Field(
+        default="none",
+        description="What may change after the start: nothing; what changes in the folder; or what is asked for over HTTP.",
+    )
+    poll_interval_s: float = Field(default=5.0, gt=0, le=86_400, description="Seconds between two looks at the folder, in mode `poll`.")
+    version_policy: str = Field(
+        default="all",
+        pattern=r"^(all|listed|latest:[1-9][0-9]{0,8})$",
+        description="Versions of a model that are served: `all`, `latest:N` and those with a label, or `listed`: those with a label.",
+    )
+    worker_folder: Path | None = Field(
+        default=None, description="Folder in which the workers add up their metrics; `serve` makes one where there are several."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where models run; `auto` takes a GPU when there is one.")
     backend: Literal["onnx", "torchscript"] = Field(
         default="onnx", description="Which graph of an artifact runs; `torchscript` needs torch."
     )
-    threads: int = Field(default=1, ge=1, le=256, description="Threads of one model's arithmetic.")
+    threads: int = Field(
+        default=1,
+        ge=0,
+        le=256,
+        description="Threads of one model's arithmetic, at most the worker's share of the usable cores; 0 is all of it.",
+    )
     max_body_bytes: int = Field(default=8_000_000, ge=1, description="Largest request body; a larger one is answered 413.")
     max_batch_rows: int = Field(
         default=32, ge=1, le=65_536, description="Most rows of one run of a graph; requests that wait are run together."
     )
+    max_queue_delay_ms: float = Field(
+        default=0.0, ge=0, le=60_000, description="Milliseconds that a batch which is not full waits for more; 0 runs what is there."
+    )
     max_queue_rows: int = Field(default=1024, ge=1, description="Most rows that wait for one model; beyond it requests are answered 429.")
+    instances: int = Field(default=1, ge=1, le=256, description="Batches of one model that run at the same time.")
+    priority_levels: int = Field(default=3, ge=1, le=100, description="Priorities of requests: 1 goes first; none given is the middle.")
     timeout_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds until a request without an answer is answered 504.")
     drain_s: int = Field(default=30, ge=0, le=86_400, description="Seconds that a stopping service gives to what is in flight.")
+    stop_delay_s: float = Field(
+        default=0.0, ge=0, le=3_600, description="Seconds that a service told to stop goes on, not ready, so that balancers send no more."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least serious message that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Log lines for people, or one JSON object a line.")
     access_log: bool = Field(default=False, description="A log line for every request; it costs about a tenth of the throughput.")
@@ -57,14 +83,15 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for child processes."""
-        return {f"{PREFIX}{name.upper()}": str(value) for name, value in self.model_dump(mode="json").items()}
+        said = self.model_dump(mode="json", exclude_none=True)
+        return {f"{PREFIX}{name.upper()}": str(value) for name, value in said.items()}
 
 
 def settings_table() -> str:
     """The table of docs/settings.md."""
     lines = ["| Flag | Environment and `carousel.toml` | Default | Meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        default = str(field.default).lower() if isinstance(field.default, bool | None) else field.default
         lines.append(f"| `{flag(name)}` | `{PREFIX}{name.upper()}`, `{name}` | `{default}` | {field.description} |")
     return "\n".join(lines) + "\n"
 

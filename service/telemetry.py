@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
-SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+from service.model_metrics import MODEL, ModelMetrics, Watched
+from service.peers import Peers, Snapshot, added_up, families
+from service.statistics import SECONDS_BUCKETS, ModelStatistics
 
 _RequestKey = tuple[str, str, str, int]
 
@@ -26,34 +33,27 @@ class Telemetry:
     requests: Counter
     request_seconds: Histogram
     rejected: Counter
-    inference_rows: Histogram
-    inference_seconds: Histogram
-    queue_rows: Gauge
-    model_info: Gauge
+    models: ModelMetrics
+    peers: Peers | None = None
     _models: set[tuple[str, str]] = field(default_factory=set)
     _by_request: dict[_RequestKey, tuple[Counter, Histogram]] = field(default_factory=dict)
 
     @classmethod
-    def create(cls) -> Telemetry:
-        """Fresh metrics, all zero."""
+    def create(cls, worker_folder: Path | None = None) -> Telemetry:
+        """Fresh metrics, all zero; in `worker_folder` this process and the others of the service tell each other theirs."""
         own = CollectorRegistry()
         ProcessCollector(registry=own)
-        model = ("model", "version")
+        models = ModelMetrics()
+        own.register(models)
         return cls(
             registry=own,
-            requests=Counter("carousel_requests", "Requests answered.", ("route", *model, "status"), registry=own),
+            requests=Counter("carousel_requests", "Requests answered.", ("route", *MODEL, "status"), registry=own),
             request_seconds=Histogram(
-                "carousel_request_seconds", "Time from body to answer.", ("route", *model), buckets=SECONDS_BUCKETS, registry=own
+                "carousel_request_seconds", "Time from body to answer.", ("route", *MODEL), buckets=SECONDS_BUCKETS, registry=own
             ),
             rejected=Counter("carousel_rejected", "Requests that got an error.", ("reason",), registry=own),
-            inference_rows=Histogram("carousel_inference_rows", "Rows of one run of a graph.", model, buckets=ROWS_BUCKETS, registry=own),
-            inference_seconds=Histogram(
-                "carousel_inference_seconds", "Time of one run of a graph.", model, buckets=SECONDS_BUCKETS, registry=own
-            ),
-            queue_rows=Gauge("carousel_queue_rows", "Rows that wait for a graph.", model, registry=own),
-            model_info=Gauge(
-                "carousel_model_info", "Always 1; the labels say what runs where.", (*model, "task", "device", "backend"), registry=own
-            ),
+            models=models,
+            peers=Peers(worker_folder) if worker_folder else None,
         )
 
     def answered(self, route: str, parameters: Mapping[str, object], status: int, seconds: float) -> None:
@@ -70,31 +70,59 @@ class Telemetry:
         """Count one request that got an error; `reason` is the slug of a ServiceError."""
         self.rejected.labels(reason).inc()
 
-    def inference(self, model: str, version: int) -> Callable[[int, float], None]:
-        """What to tell of each run of this model's graph: rows and seconds."""
-        rows_metric = self.inference_rows.labels(model, str(version))
-        seconds_metric = self.inference_seconds.labels(model, str(version))
+    def watch_model(self, watched: Watched) -> None:
+        """Show a loaded model, in the place of one of the same name and version."""
+        self._models.update({(watched.model, str(watched.version)), (watched.model, "")})
+        self.models.watched[watched.model, watched.version] = watched
+        watched.meter.elsewhere = partial(self._elsewhere, watched.model, watched.version)
 
-        def observe(rows: int, seconds: float) -> None:
-            rows_metric.observe(rows)
-            seconds_metric.observe(seconds)
-
-        return observe
-
-    def watch_model(self, model: str, version: int, *, task: str, device: str, backend: str, queued_rows: Callable[[], int]) -> None:
-        """Show a loaded model; its queue is read when the metrics are asked for."""
-        self._models.add((model, str(version)))
-        self._models.add((model, ""))
-        self.model_info.labels(model, str(version), task, device, backend).set(1)
-        self.queue_rows.labels(model, str(version)).set_function(queued_rows)
+    def forget_model(self, model: str, version: int) -> None:
+        """Show a model that is closed no longer."""
+        self.models.watched.pop((model, version), None)
+        named = (model, str(version))
+        self._models.discard(named)
+        for key in [key for key in list(self._by_request) if key[1:3] == named]:
+            self._by_request.pop(key, None)
+            self.requests.remove(*key)
+            with suppress(KeyError):  # it went with another status
+                self.request_seconds.remove(*key[:3])
 
     def _served(self, parameters: Mapping[str, object]) -> tuple[str, str]:
-        named = (str(parameters.get("name", "")), str(parameters.get("version", "")))
+        name = str(parameters.get("name", "")).partition("@")[0]
+        named = (name, str(parameters.get("version", "")))
         return named if named in self._models else ("", "")
 
     def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All metrics in Prometheus' text format, those of the other workers added."""
+        if self.peers is None:
+            return generate_latest(self.registry)
+        total = _Collected(added_up([families(self.registry.collect()), *(other.families for other in self.peers.others())]))
+        return generate_latest(total)
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Inside, the other workers are told of this one, where there are any."""
+        with nullcontext() if self.peers is None else self.peers.telling(self._snapshot):
+            yield
+
+    def _snapshot(self) -> Snapshot:
+        counted = [(one.model, one.version, one.meter.own()) for one in list(self.models.watched.values())]
+        return Snapshot(os.getpid(), families(self.registry.collect()), counted)
+
+    def _elsewhere(self, model: str, version: int) -> list[ModelStatistics]:
+        others = self.peers.others() if self.peers else []
+        return [found for other in others for name, number, found in other.statistics if (name, number) == (model, version)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected(Collector):
+    """Metrics that are there already, where a registry is wanted."""
+
+    metrics: list[Metric]
+
+    def collect(self) -> list[Metric]:
+        """All of them."""
+        return self.metrics
 
 
 class JsonLines(logging.Formatter):

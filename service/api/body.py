@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from service.api.content_coding import decompressed
 from service.errors import BadQuestion, BodyTooLarge, MalformedBody
 
 MAX_ERRORS = 20
@@ -19,12 +20,19 @@ MAX_COUNTED_ERRORS = 10_000
 """Wrong parts looked at: describing a million of them would hold up every other request."""
 
 Where = tuple[str | int, ...]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Of a request: names in lower case, as ASGI has them."""
 
 
 class Body(BaseModel):
     """Base of everything a caller sends: unknown fields, text for numbers, NaN and infinities are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def read(cls, data: bytes, headers: Headers) -> Self:  # noqa: ARG003 - a body that is not JSON alone is told so by a header
+        """The body as this model; raises what `parse_body` raises."""
+        return parse_body(cls, data)
 
 
 B = TypeVar("B", bound=BaseModel)
@@ -33,19 +41,25 @@ B = TypeVar("B", bound=BaseModel)
 async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout_s: float) -> bytes:
     """The whole body, of at most `limit` bytes, whether its length was announced or not; nothing is read beyond the limit.
 
+    A compressed body is decompressed, and what it becomes is held to the same limit.
+
     Raises:
         BodyTooLarge: more than that.
-        MalformedBody: it did not arrive in time.
+        MalformedBody: it did not arrive in time, or is not compressed as it says.
         ClientDisconnect: the caller hung up.
     """
+    coding = b""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLarge(limit)
+        if name == b"content-encoding":
+            coding = value
     try:
         async with asyncio.timeout(timeout_s):
-            return await _gathered(receive, limit)
+            data = await _gathered(receive, limit)
     except TimeoutError as error:
         raise MalformedBody(f"the body did not arrive within {timeout_s:g} s: send it at once") from error
+    return await decompressed(data, coding, limit=limit) if coding else data
 
 
 def parse_body(model: type[B], data: bytes) -> B:

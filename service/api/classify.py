@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from service.api import examples
 from service.api.body import Body
-from service.api.deps import Version, model_of, wrong_task
+from service.api.deps import Version, model_of, timeout_s, wrong_task
 from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
 from service.contract.manifest import ClassifyTask, Manifest
@@ -97,7 +97,7 @@ def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: Classify
 
 async def _answer(request: Request, body: ClassifyBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body))
+    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, **answer}
 
 

@@ -1,4 +1,4 @@
-"""What routes need: the registry, the settings, a model by the name and version in the path."""
+"""What routes need: the registry, the settings, a model by the name and version in the path, the time that a caller gives it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path
 from fastapi.openapi.models import Example
 from starlette.requests import Request
+from starlette.types import Scope
 
 from service.contract.manifest import Manifest
 from service.contract.repository import MAX_VERSION_DIGITS
@@ -16,6 +17,14 @@ from service.registry import ModelRegistry
 from service.served_model import ServedModel
 from service.settings import Settings
 from service.telemetry import Telemetry
+
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+_TIMEOUT = TIMEOUT_HEADER.lower().encode()
+LABEL_SIGN = "@"
+"""Between a model's name and a label, as registries of models write it."""
+_VERSION_HEADER = b"x-model-version"
+_ANSWERED_BY = "carousel.version"
+"""Key of a scope: the version that answers the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,36 @@ Version = Annotated[
 
 
 def model_of(request: Request, name: str, version: int | str | None = None) -> ServedModel:
-    """The model of this name, its newest version unless `version` says which.
+    """The model that answers to this name, `model` or `model@label`; `version` says which one, as it stands in the path.
+
+    The answer's header will name the version.
 
     Raises:
         ModelNotFound, VersionNotFound: there is none.
-        BadQuestion: `version`, as it stands in the path, is no version.
+        BadQuestion: `version` is no version.
     """
-    return context_of(request).registry.get(name, None if version is None else _version(version))
+    model = context_of(request).registry.resolve(name, None if version is None else _version(version))
+    request.scope[_ANSWERED_BY] = model.manifest.version
+    return model
+
+
+def version_header(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """`X-Model-Version` of an answer that a model gave; nothing for another."""
+    version = scope.get(_ANSWERED_BY)
+    return [] if version is None else [(_VERSION_HEADER, b"%d" % version)]
+
+
+def timeout_s(request: Request, *, microseconds: int = 0) -> float:
+    """Seconds until an answer is of no more use to the caller: the least of the service's own bound, the request's header, and a parameter.
+
+    Raises:
+        BadQuestion: the header is no number of milliseconds.
+    """
+    seconds = context_of(request).settings.timeout_s
+    for name, value in request.scope["headers"]:
+        if name == _TIMEOUT:
+            seconds = min(seconds, _milliseconds(value) / 1000)
+    return min(seconds, microseconds / 1_000_000) if microseconds else seconds
 
 
 def wrong_task(manifest: Manifest) -> WrongTask:
@@ -70,3 +102,10 @@ def _version(version: int | str) -> int:
         return int(version)
     message = f"{version[:20]!r} is no version: a whole number from 1"
     raise BadQuestion(f"version: {message}", errors=[{"where": ["path", "version"], "message": message}])
+
+
+def _milliseconds(value: bytes) -> int:
+    if value.isdigit() and len(value) <= 12 and int(value) > 0:
+        return int(value)
+    message = f"{value[:20].decode('latin-1')!r} is no whole number of milliseconds from 1"
+    raise BadQuestion(f"{TIMEOUT_HEADER}: {message}", errors=[{"where": ["header", TIMEOUT_HEADER], "message": message}])

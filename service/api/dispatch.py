@@ -8,7 +8,7 @@ from time import perf_counter
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.deps import Context
+from service.api.deps import Context, version_header
 from service.api.hot_route import HotRoute
 from service.api.request_id import request_id_header
 
@@ -45,7 +45,7 @@ class Dispatch:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), identity]
+                message["headers"] = [*message.get("headers", []), identity, *version_header(scope)]
             await send(message)
 
         try:

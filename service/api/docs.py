@@ -43,18 +43,19 @@ curl -s localhost:8000/v1/models/next-word-en/next-word -d '{"text": "the old pr
 - Bodies are read as JSON whatever their content type says. Unknown fields are refused, so that a misspelt one is noticed.
 - Errors are problems after RFC 9457: `detail` says what to do and `errors` where. Below `/v2` they are `{"error": ...}`.
 - Several series, sequences or requests at once are run together. When too many wait, the answer is 429 with `Retry-After`.
+- Every answer of a model says in `X-Model-Version` which version gave it; `X-Request-Timeout-Ms` says how long you wait for one.
 - Every answer carries the `X-Request-ID` that you sent, or one made for it; the log names it where a request made the service fail.
 """
 
 TAGS = [
     {
         "name": "Ask",
-        "description": "Questions to a model. The newest version answers, or the one that the path says.",
+        "description": "Questions to a model. The newest version answers, or the one that the path says by number or `name@label`.",
     },
     {"name": "Models", "description": "Which models are served, what they take and how good they are."},
     {
         "name": "Open Inference Protocol",
-        "description": "The same models for clients that speak tensors: version 2 of the protocol of KServe and Triton, with JSON tensors.",
+        "description": "The same models for clients that speak tensors: version 2 of the protocol of KServe and Triton.",
     },
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]

@@ -137,6 +137,11 @@ INFER_ANSWER: dict[str, Any] = {
     "id": "1",
     "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.02, 0.98]}],
 }
+GENERATE_ANSWER: dict[str, Any] = {
+    "model_name": "next-word-en",
+    "model_version": "1",
+    "text_output": "the countess with a",
+}
 
 FORECAST = (
     Question("energy-load", "the next day from a week of hours", {"series": [_LOAD], "horizon": 24}),
@@ -171,3 +176,13 @@ INFER = (
         },
     ),
 )
+GENERATE = (
+    Question("next-word-en", "the likeliest words", {"text_input": "the old prince looked at ", "parameters": {"max_tokens": 8}}),
+    Question(
+        "next-word-en",
+        "drawn, and repeatable",
+        {"id": "1", "text_input": "he said that", "parameters": {"max_tokens": 12, "temperature": 0.8, "seed": 1}},
+    ),
+)
+REPOSITORY_INDEX = (Question("energy-load", "what is ready", {"ready": True}),)
+REPOSITORY_CHANGE = (Question("energy-load", "no parameters are needed", {}),)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from service.api import examples
 from service.api.body import Body
-from service.api.deps import Version, model_of, wrong_task
+from service.api.deps import Version, model_of, timeout_s, wrong_task
 from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
 from service.contract.manifest import ForecastTask, Manifest
@@ -126,7 +126,7 @@ def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: Forecast
 
 async def _answer(request: Request, body: ForecastBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body))
+    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, **answer}
 
 

@@ -5,19 +5,31 @@ from __future__ import annotations
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from service import __version__
-from service.api.deps import Metrics, Registry
+from service.api.deps import Metrics, Registry, context_of
 from service.api.problem import oip_documented
 from service.errors import ShuttingDown
+
+EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "generate",
+    "model_configuration",
+    "schedule_policy",
+    "statistics",
+)
+REPOSITORY_EXTENSION = "model_repository"
+"""Of a service that loads and unloads models over HTTP."""
 
 
 class Health(BaseModel):
     """State of the service; both words, since clients look for the one or the other."""
 
     live: bool = Field(description="The service answers.")
-    ready: bool = Field(description="At least one model is served.")
+    ready: bool = Field(description="At least one model is served, and the service is not stopping.")
 
 
 class ServerMetadata(BaseModel):
@@ -25,22 +37,24 @@ class ServerMetadata(BaseModel):
 
     name: str = Field(description="`carousel`.")
     version: str = Field(description="Release of Carousel.")
-    extensions: list[str] = Field(description="Extensions of the protocol that this release has.")
+    extensions: list[str] = Field(description="Extensions of the protocol that work here.")
 
 
 router = APIRouter()
 
 
 @router.get("/v2", tags=["Open Inference Protocol"], summary="The server")
-async def server() -> ServerMetadata:
+async def server(request: Request) -> ServerMetadata:
     """Name, release and extensions of the server."""
-    return ServerMetadata(name="carousel", version=__version__, extensions=[])
+    closed = context_of(request).settings.repository_mode == "none"
+    extensions = sorted(EXTENSIONS if closed else (*EXTENSIONS, REPOSITORY_EXTENSION))
+    return ServerMetadata(name="carousel", version=__version__, extensions=extensions)
 
 
 @router.get("/v2/health/live", tags=["Health"], summary="Whether the service answers")
 async def live(registry: Registry) -> Health:
     """200 as long as the process answers."""
-    return Health(live=True, ready=bool(registry.newest()))
+    return Health(live=True, ready=registry.ready)
 
 
 @router.get(
@@ -50,6 +64,8 @@ async def ready(registry: Registry) -> Health:
     """200 as soon as at least one model is served, else 503."""
     if not registry.newest():
         raise ShuttingDown("no model is served: publish one into the model folder and start again")
+    if not registry.ready:
+        raise ShuttingDown
     return Health(live=True, ready=True)
 
 

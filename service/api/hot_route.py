@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.body import Body, parse_body, read_body
-from service.api.deps import Context
+from service.api.body import Body, read_body
+from service.api.deps import Context, version_header
+from service.api.disconnect import DisconnectWatch
 from service.api.problem import error_response, no_route_response
 from service.api.request_id import request_id_header
 from service.errors import BodyTooLarge, InferenceFailed, ServiceError
@@ -29,7 +30,8 @@ logger = logging.getLogger(__name__)
 class HotRoute(APIRoute):
     """POST a JSON body; the endpoint is `async (request, body, **path parameters) -> JSON-ready answer`, numpy arrays included.
 
-    The body is read as JSON whatever its content type says.
+    It may also answer with a Response of its own. The body is read as JSON whatever its content type says. A caller who hangs up
+    cancels the endpoint.
     """
 
     @cached_property
@@ -51,8 +53,8 @@ class HotRoute(APIRoute):
             response = _refused(error, scope, context)
         except Exception:
             logger.exception("%s failed on request %s", self.path_format, identity[1].decode())
-            response = _refused(InferenceFailed(scope["path_params"]["name"]), scope, context)
-        response.raw_headers.append(identity)
+            response = _refused(InferenceFailed(scope["path_params"].get("name", "the service")), scope, context)
+        response.raw_headers.extend((identity, *version_header(scope)))
         await response(scope, receive, send)
         context.telemetry.answered(self.path_format, scope["path_params"], response.status_code, perf_counter() - started)
 
@@ -61,8 +63,11 @@ class HotRoute(APIRoute):
             return no_route_response(405, "Method Not Allowed", method=scope["method"], path=scope["path"], headers={"Allow": "POST"})
         settings = context.settings
         data = await read_body(scope, receive, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
-        body = parse_body(self.body_model, data)
-        answer = await self.endpoint(Request(scope), body, **scope["path_params"])
+        body = self.body_model.read(data, scope["headers"])
+        async with DisconnectWatch(receive):
+            answer = await self.endpoint(Request(scope), body=body, **scope["path_params"])
+        if isinstance(answer, Response):
+            return answer
         return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Open Inference Protocol v2, first part: models' metadata and inference with JSON tensors."""
+"""Open Inference Protocol v2: models' metadata, and inference with tensors in JSON or in bytes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 from service.api import examples
-from service.api.deps import Version, model_of
+from service.api.content_coding import MIN_COMPRESSED_BYTES, accepted_coding, compressed
+from service.api.deps import Version, model_of, timeout_s
 from service.api.hot_route import HotRoute
 from service.api.problem import MODEL_ERRORS, QUESTION_ERRORS, oip_documented
-from service.api.protocol import InferAnswer, InferBody, decode, encode, wanted_outputs
+from service.api.protocol import LENGTH_HEADER, NO_PARAMETERS, InferAnswer, InferBody
+from service.api.tensors_in import decode
+from service.api.tensors_out import encode, wanted_outputs
 from service.contract.manifest import TensorSpec
 from service.errors import BadQuestion
 from service.served_model import ServedModel
@@ -53,28 +57,34 @@ router = APIRouter(tags=["Open Inference Protocol"])
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.INFER))]
 _Question = Annotated[InferBody, BodyParameter(openapi_examples=examples.bodies(examples.INFER))]
 _metadata_errors = oip_documented((*MODEL_ERRORS, BadQuestion))
+_answers: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The outputs; with bytes among them the JSON is as long as the header `Inference-Header-Content-Length` says.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    **oip_documented(QUESTION_ERRORS),
+}
 
 
-@hot_router.post(
-    "/v2/models/{name}/infer", response_model=InferAnswer, summary="Run a model on tensors", responses=oip_documented(QUESTION_ERRORS)
-)
-async def infer(request: Request, body: _Question, name: _Name) -> dict[str, Any]:
+@hot_router.post("/v2/models/{name}/infer", response_model=InferAnswer, summary="Run a model on tensors", responses=_answers)
+async def infer(request: Request, body: _Question, name: _Name) -> Response:
     """Run a model's graph on tensors in the units of its data.
 
     Every input is needed, recurrent states included: zeros at a start. In floating-point tensors `null` stands for NaN.
+    Tensors may go as bytes behind the JSON, both ways, and bodies may be compressed.
     """
-    return await _answer(model_of(request, name), body)
+    return await _answer(request, body, model_of(request, name))
 
 
 @hot_router.post(
     "/v2/models/{name}/versions/{version}/infer",
     response_model=InferAnswer,
     summary="Run one version of a model on tensors",
-    responses=oip_documented(QUESTION_ERRORS),
+    responses=_answers,
 )
-async def infer_with_version(request: Request, body: _Question, name: _Name, version: Version) -> dict[str, Any]:
+async def infer_with_version(request: Request, body: _Question, name: _Name, version: Version) -> Response:
     """The same with the version that the path says."""
-    return await _answer(model_of(request, name, version), body)
+    return await _answer(request, body, model_of(request, name, version))
 
 
 @router.get("/v2/models/{name}", response_model=ModelMetadata, summary="Inputs and outputs of a model", responses=_metadata_errors)
@@ -111,13 +121,24 @@ async def ready_of_version(request: Request, name: _Name, version: Version) -> M
     return ModelReady(name=model_of(request, name, version).manifest.name, ready=True)
 
 
-async def _answer(model: ServedModel, body: InferBody) -> dict[str, Any]:
+async def _answer(request: Request, body: InferBody, model: ServedModel) -> Response:
+    manifest = model.manifest
+    parameters = body.parameters or NO_PARAMETERS
     try:
-        wanted_outputs(model.manifest, body)
-        tensors = decode(model.manifest, body)
+        if parameters.sequence_id not in (0, "", "0"):
+            message = "no state is kept between requests: send each state as a tensor, and the one that came back with the next request"
+            raise QuestionError(message, where=("parameters", "sequence_id"))
+        wanted = wanted_outputs(manifest, body)
+        tensors = decode(manifest, body)
     except QuestionError as error:
         raise BadQuestion.of(error) from error
-    return encode(model.manifest, body, await model.infer(tensors))
+    outputs = await model.infer(tensors, timeout_s(request, microseconds=parameters.timeout), parameters.priority)
+    data, json_length = encode(manifest, body, wanted, outputs, tokenizer=model.tokenizer)
+    headers = {} if json_length is None else {LENGTH_HEADER: str(json_length)}
+    if len(data) >= MIN_COMPRESSED_BYTES and (coding := accepted_coding(request.scope["headers"])):
+        data = await compressed(data, coding)
+        headers |= {"Content-Encoding": coding, "Vary": "Accept-Encoding"}
+    return Response(data, headers=headers, media_type="application/json" if json_length is None else "application/octet-stream")
 
 
 def _metadata(request: Request, model: ServedModel) -> ModelMetadata:

@@ -30,6 +30,7 @@ class ModelCard(BaseModel):
 
     name: str = Field(description="The model.")
     version: int = Field(description="The version that this card is of.")
+    ready: bool = Field(default=True, description="Whether it answers; a model that does not has no card.")
     versions: list[int] = Field(description="Versions served, rising.")
     description: str = Field(description="What the model is for.")
     created: str = Field(description="UTC time of publication.")

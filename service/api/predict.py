@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from service.api import classify, examples, forecast, next_word
 from service.api.body import Body, refusal
-from service.api.deps import Version, model_of
+from service.api.deps import Version, model_of, timeout_s
 from service.api.hot_route import HotRoute
 from service.api.problem import QUESTION_ERRORS, documented
 from service.contract.manifest import ClassifyTask, ForecastTask, Manifest, NextWordTask
@@ -100,7 +100,7 @@ def instances_dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, inst
 
 async def _answer(request: Request, body: PredictBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    predictions = await model.ask(instances_dialogue(model.manifest, model.tokenizer, body.instances))
+    predictions = await model.ask(instances_dialogue(model.manifest, model.tokenizer, body.instances), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, "predictions": predictions}
 
 

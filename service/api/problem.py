@@ -14,6 +14,7 @@ from service.errors import (
     BodyTooLarge,
     DeadlineExceeded,
     InferenceFailed,
+    LabelNotFound,
     MalformedBody,
     ModelNotFound,
     QueueFull,
@@ -26,7 +27,7 @@ from service.errors import (
 PROBLEM_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
 
-MODEL_ERRORS: tuple[type[ServiceError], ...] = (ModelNotFound, VersionNotFound)
+MODEL_ERRORS: tuple[type[ServiceError], ...] = (ModelNotFound, VersionNotFound, LabelNotFound)
 QUESTION_ERRORS: tuple[type[ServiceError], ...] = (
     MalformedBody,
     *MODEL_ERRORS,
@@ -34,6 +35,7 @@ QUESTION_ERRORS: tuple[type[ServiceError], ...] = (
     BadQuestion,
     QueueFull,
     InferenceFailed,
+    LabelNotFound,
     ShuttingDown,
     DeadlineExceeded,
 )

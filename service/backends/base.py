@@ -11,7 +11,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class Backend(Protocol):
-    """A loaded graph. `run` is called from one thread at a time."""
+    """A loaded graph. `run` may be called from several threads at the same time."""
 
     @property
     def name(self) -> str:

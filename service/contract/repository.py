@@ -104,7 +104,7 @@ def load_artifact(location: Location, *, root: Path) -> Artifact:
     """
     folder = location.folder
     if not folder.resolve().is_relative_to(root.resolve()):
-        raise ArtifactError(f"{folder} leads out of the model folder: copy the artifact in")
+        raise ArtifactError(f"{location.name}/{location.version} leads out of the model folder: copy the artifact in")
     manifest = parse_manifest(_read_manifest(folder))
     if (manifest.name, manifest.version) != (location.name, location.version):
         raise ArtifactError(f"{MANIFEST} is of {manifest.name} version {manifest.version}, but lies in {location.name}/{location.version}")

@@ -1,4 +1,7 @@
-"""Next words: a text under the cursor -> likely words, completions of the word being typed, or continuations of several words."""
+"""Next words: a text under the cursor -> likely words, completions of the word being typed, or continuations of several words.
+
+A text is also written on word by word (`first_word`, `following_word`), for callers who read along.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,15 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A word that was written: its id, what it adds to the text, and the state of the model before it has read it."""
+
+    number: int
+    addition: str
+    state: Tensors
+
+
+@dataclass(frozen=True, slots=True)
 class _Beam:
     words: tuple[int, ...]
     log_prob: float
@@ -86,6 +98,33 @@ def continue_text(manifest: Manifest, tokenizer: WordTokenizer, text: str, choic
     return [Continuation(join_words(tokenizer.words[number] for number in beam.words), float(np.exp(beam.log_prob))) for beam in beams]
 
 
+def first_word(
+    manifest: Manifest, tokenizer: WordTokenizer, text: str, temperature: float | None, generator: np.random.Generator
+) -> Dialogue[Written]:
+    """The likeliest word behind `text`, or one drawn at a temperature; where `text` ends within a word of the vocabulary, its end.
+
+    Raises:
+        QuestionError: the model does not predict words.
+    """
+    text = text[-MAX_CHARACTERS:]
+    context = tokenizer.context(text)
+    if context.prefix and not tokenizer.begins_with(context.prefix).any():
+        context = tokenizer.context(text + " ")  # a word that the model does not know is read as it stands
+    outputs = yield first_step(manifest, [context])
+    number = _one(manifest, tokenizer, outputs, context.prefix, temperature, generator)
+    word = tokenizer.words[number]
+    return Written(number, word[len(context.prefix) :] if context.prefix else _behind(text, word), _continued(manifest, outputs))
+
+
+def following_word(
+    manifest: Manifest, tokenizer: WordTokenizer, written: Written, temperature: float | None, generator: np.random.Generator
+) -> Dialogue[Written]:
+    """The word behind one that was written."""
+    outputs = yield {"tokens": np.array([[written.number]], np.int64), **written.state}
+    number = _one(manifest, tokenizer, outputs, "", temperature, generator)
+    return Written(number, _behind(tokenizer.words[written.number], tokenizer.words[number]), _continued(manifest, outputs))
+
+
 def first_step(manifest: Manifest, contexts: list[Context]) -> Tensors:
     """Graph inputs that read texts of one length from the start: tokens (batch, time) and states of zero."""
     tokens = np.array([context.ids[-MAX_TOKENS:] for context in contexts], np.int64)
@@ -96,6 +135,31 @@ def zero_state(manifest: Manifest, batch: int) -> Tensors:
     """States of a text's start, each (batch, layers, hidden)."""
     shapes = {spec.name: spec.shape[1:] for spec in manifest.inputs}
     return {name: np.zeros((batch, *shapes[name]), np.float32) for name in manifest.state}
+
+
+def _one(
+    manifest: Manifest,
+    tokenizer: WordTokenizer,
+    outputs: Tensors,
+    prefix: str,
+    temperature: float | None,
+    generator: np.random.Generator,
+) -> int:
+    """Id of the likeliest word, or of one that is drawn."""
+    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, prefix)
+    return _pick(log_probs, Choice(1, temperature), generator)[0]
+
+
+def _continued(manifest: Manifest, outputs: Tensors) -> Tensors:
+    """The state to go on from."""
+    return {before: outputs[after] for before, after in manifest.state.items()}
+
+
+def _behind(text: str, word: str) -> str:
+    """What `word` adds to `text`: itself, and a space before it where one is needed."""
+    if not text or text[-1].isspace():
+        return word
+    return join_words((text[-1], word))[1:]
 
 
 def _allowed(manifest: Manifest, log_probs: LogProbs, tokenizer: WordTokenizer, prefix: str) -> LogProbs:

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.api.bounded_http import BoundedHttp
 from service.app import create_app
 from service.settings import Settings
 
@@ -20,9 +21,9 @@ from .bundled import publish_all
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, *, http: type[BoundedHttp] = BoundedHttp) -> Iterator[str]:
     """The address of a uvicorn that serves `app` on a free port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", lifespan="on", http=http))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
@@ -47,6 +48,15 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(model_folder: Path) -> Iterator[str]:
     with serving(create_app(Settings(models=model_folder, max_body_bytes=100_000))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def open_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service that loads and unloads models over HTTP."""
+    root = tmp_path_factory.mktemp("open-models")
+    publish_all(root)
+    with serving(create_app(Settings(models=root, repository_mode="explicit"))) as address:
         yield address
 
 

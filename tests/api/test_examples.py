@@ -37,7 +37,7 @@ def test_every_example_of_a_body_is_answered_200(service: httpx.Client):
     }
 
     assert {key: status for key, status in answers.items() if status != 200} == {}
-    assert len(answers) == 26
+    assert len(answers) == 35
 
 
 def test_every_get_with_its_examples_is_answered_200(service: httpx.Client):
@@ -51,12 +51,12 @@ def test_every_get_with_its_examples_is_answered_200(service: httpx.Client):
 def examples(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], Any]]:
     """Path, key, path parameters and body of each example; the key begins with the model that it is for."""
     for path, operations in schema["paths"].items():
-        if "post" not in operations:
+        if "post" not in operations or path.startswith("/v2/repository/models/"):  # those change what is served
             continue
         found = operations["post"]["requestBody"]["content"]["application/json"]["examples"]
         for key, example in found.items():
             name = key.partition(":")[0]
-            assert name in parameter(operations["post"], "name")["examples"]
+            assert "{name}" not in path or name in parameter(operations["post"], "name")["examples"]
             yield path, key, {**first(operations["post"]), "name": name}, example["value"]
 
 

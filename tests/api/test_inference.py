@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,17 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.protocol import InferBody, decode
+from service.api.model_config import version_policy
+from service.api.protocol import InferBody
+from service.api.tensors_in import decode
+from service.app import create_app
+from service.settings import Settings
 from service.tasks.dialogue import QuestionError
 
 from .bundled import Tiny, digit_rows, energy_load, manifest_of, next_word_en, share_price
+from .conftest import serving
 
 DIGIT = "/v2/models/digit-rows/infer"
 IMAGE = {"name": "sequence", "datatype": "FP32", "shape": [1, 28, 28], "data": [60.0] * 784}
 
 
 def test_a_server_says_what_it_is(client: httpx.Client):
-    assert client.get("/v2").json() == {"name": "carousel", "version": "0.1.0", "extensions": []}
+    assert client.get("/v2").json() == {
+        "name": "carousel",
+        "version": "0.1.0",
+        "extensions": ["binary_tensor_data", "classification", "generate", "model_configuration", "schedule_policy", "statistics"],
+    }
 
 
 @pytest.mark.parametrize("route", ["/v2/health/live", "/v2/health/ready"])
@@ -199,3 +209,24 @@ def test_nested_and_flat_data_are_the_same_tensor(rows: list[list[float]]):
 
     assert nested["sequence"].tobytes() == flat["sequence"].tobytes()
     assert flat["sequence"].tolist() == [rows]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("all", {"all": {}}), ("latest:2", {"latest": {"num_versions": 2}}), ("listed", {"specific": {"versions": [3, 5]}})],
+)
+def test_the_configuration_says_which_versions_are_served(policy: str, expected: dict[str, Any]):
+    assert version_policy(Settings(version_policy=policy), [3, 5]) == expected
+
+
+def test_a_service_that_is_about_to_stop_is_alive_and_not_ready(model_folder: Path):
+    app = create_app(Settings(models=model_folder))
+    with serving(app) as address:
+        before = httpx.get(f"{address}/v2/health/ready").status_code
+        app.state.context.registry.announce_stop()
+        ready = httpx.get(f"{address}/v2/health/ready")
+        live = httpx.get(f"{address}/v2/health/live")
+
+    assert (before, ready.status_code) == (200, 503)
+    assert "the service is stopping" in ready.json()["error"]
+    assert live.json() == {"live": True, "ready": False}

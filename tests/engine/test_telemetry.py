@@ -2,17 +2,27 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from service.model_metrics import Watched
+from service.statistics import Meter, Run
 from service.telemetry import Telemetry, configure_logging
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def watched(meter: Meter, version: int = 1) -> Watched:
+    return Watched("load", version, task="forecast", device="cpu", backend="onnx", meter=meter, queued_rows=lambda: 7, in_flight=lambda: 9)
 
 
 @pytest.fixture
 def telemetry() -> Telemetry:
     telemetry = Telemetry.create()
-    telemetry.watch_model("load", 1, task="forecast", device="cpu", backend="onnx", queued_rows=lambda: 7)
+    telemetry.watch_model(watched(Meter()))
     return telemetry
 
 
@@ -58,22 +68,68 @@ def test_refused_requests_are_counted_by_reason(telemetry: Telemetry):
 
 
 def test_runs_of_a_graph_are_counted_with_their_rows(telemetry: Telemetry):
-    observe = telemetry.inference("load", 1)
-    observe(3, 0.004)
-    observe(8, 0.004)
+    meter = telemetry.models.watched["load", 1].meter
+    meter.answered([Run(3, 0, 4_000_000)], [1_000], [5_000_000])
+    meter.answered([Run(8, 0, 4_000_000)], [1_000, 2_000_000], [5_000_000, 7_000_000])
 
     assert 'carousel_inference_rows_sum{model="load",version="1"} 11.0' in lines(telemetry)
     assert 'carousel_inference_seconds_count{model="load",version="1"} 2.0' in lines(telemetry)
+    assert 'carousel_queue_seconds_bucket{le="0.001",model="load",version="1"} 2.0' in lines(telemetry)
+    assert 'carousel_queue_seconds_bucket{le="+Inf",model="load",version="1"} 3.0' in lines(telemetry)
+    assert 'carousel_model_seconds_sum{model="load",version="1"} 0.017' in lines(telemetry)
 
 
 def test_the_queue_is_read_when_the_metrics_are_asked_for(telemetry: Telemetry):
     assert 'carousel_queue_rows{model="load",version="1"} 7.0' in lines(telemetry)
+    assert 'carousel_in_flight{model="load",version="1"} 9.0' in lines(telemetry)
 
 
 def test_two_apps_share_no_metric(telemetry: Telemetry):
     telemetry.reject("queue-full")
 
     assert "queue-full" not in "".join(lines(Telemetry.create()))
+
+
+def names_of_metrics(telemetry: Telemetry) -> set[str]:
+    """As they stand in the exposition, histograms by their family."""
+    return {family.name + ("_total" if family.type == "counter" else "") for family in telemetry.registry.collect()}
+
+
+def test_every_metric_is_documented_and_no_other(telemetry: Telemetry):
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == names_of_metrics(telemetry)
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(telemetry: Telemetry):
+    dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_bytes())
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"(?:carousel|process)_\w+", target["expr"])
+    }
+
+    assert {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in asked} <= names_of_metrics(telemetry)
+    assert {name for name in names_of_metrics(telemetry) if name.startswith("carousel_")} <= {
+        re.sub(r"_(?:bucket|sum|count)$", "", name) for name in asked
+    }
+
+
+def test_a_version_that_is_closed_is_told_of_no_longer(telemetry: Telemetry):
+    for status in (200, 422):
+        telemetry.answered("/v1/models/{name}/versions/{version}/forecast", {"name": "load", "version": "1"}, status, 0.001)
+    telemetry.forget_model("load", 1)
+    telemetry.answered("/v1/models/{name}", {"name": "load", "version": "1"}, 404, 0.001)
+
+    assert 'version="1"' not in "".join(lines(telemetry))
+
+
+def test_a_label_behind_a_name_is_no_part_of_the_models_label(telemetry: Telemetry):
+    telemetry.answered("/v1/models/{name}/forecast", {"name": "load@stable"}, 200, 0.001)
+
+    assert 'carousel_requests_total{model="load",route="/v1/models/{name}/forecast",status="200",version=""} 1.0' in lines(telemetry)
 
 
 @pytest.mark.usefixtures("restored_logging")

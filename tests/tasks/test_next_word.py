@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from service.contract.golden import Tensors
 from service.contract.tokenizer import Context
 from service.tasks.dialogue import QuestionError, converse
-from service.tasks.next_word import MAX_TOKENS, Choice, Continuation, Suggestion, continue_text, first_step, suggest
+from service.tasks.next_word import (
+    MAX_TOKENS,
+    Choice,
+    Continuation,
+    Suggestion,
+    continue_text,
+    first_step,
+    first_word,
+    following_word,
+    suggest,
+)
 from tests import artifacts
 
 TINY = artifacts.next_word()
@@ -145,3 +155,34 @@ def test_a_model_of_another_task_says_so():
 
     with pytest.raises(QuestionError, match="digits does not predict words"):
         converse(suggest(other, TOKENIZER, "the ", Choice()), lambda _inputs: {"log_probs": np.zeros((1, 10))})
+
+
+@pytest.mark.parametrize(
+    ("text", "additions"),
+    [
+        ("the dog ", ["log", " mat"]),
+        ("the dog o", ["n", " sat"]),
+        ("the zebr", [" the", "."]),
+        ("", [".", " on"]),
+        ("the dog,", [" the", "."]),
+    ],
+)
+def test_a_text_is_written_on_word_by_word(text: str, additions: list[str]):
+    assert written(text) == additions
+
+
+def test_words_are_drawn_with_the_generator_that_is_given():
+    drawn = [written(text="the dog ", words=8, temperature=5, seed=seed) for seed in (1, 1, 2)]
+
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def written(text: str, *, words: int = 2, temperature: float | None = None, seed: int = 0) -> list[str]:
+    """What each word adds to the text."""
+    generator = np.random.default_rng(seed)
+    last = converse(first_word(MANIFEST, TOKENIZER, text, temperature, generator), TINY.run)
+    additions = [last.addition]
+    for _ in range(words - 1):
+        last = converse(following_word(MANIFEST, TOKENIZER, last, temperature, generator), TINY.run)
+        additions.append(last.addition)
+    return additions

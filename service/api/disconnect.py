@@ -1,0 +1,49 @@
+"""A caller who hangs up while an answer is worked out: the work is cancelled, so that what still waits in a queue is never run."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+WATCH_AFTER_S = 0.02
+"""Most answers are there sooner, and watching costs a task."""
+
+
+class DisconnectWatch:
+    """`async with DisconnectWatch(receive):` cancels its block and raises ClientDisconnect once the caller is gone.
+
+    The request's body must have been read whole: what `receive` gives after it is the end of the connection.
+    """
+
+    def __init__(self, receive: Receive, *, after_s: float = WATCH_AFTER_S) -> None:
+        self._receive = receive
+        self._after_s = after_s
+        self._gone = False
+
+    async def __aenter__(self) -> None:
+        """Begin to watch, in a while."""
+        loop = asyncio.get_running_loop()
+        self._working = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = loop.call_later(self._after_s, self._start, loop)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._working is not None and not self._working.uncancel():
+            raise ClientDisconnect from error
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watching = loop.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._working is not None:
+            self._working.cancel()

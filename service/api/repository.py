@@ -1,0 +1,104 @@
+"""Open Inference Protocol v2, model repository extension: which versions there are, loading and unloading a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Path
+from fastapi import Body as BodyParameter
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from service.api import examples
+from service.api.body import Body, Headers, parse_body
+from service.api.deps import context_of
+from service.api.hot_route import HotRoute
+from service.api.problem import oip_documented
+from service.errors import BadQuestion, BodyTooLarge, LoadFailed, MalformedBody, ModelNotFound, RepositoryClosed, ShuttingDown
+
+
+class OptionalBody(Body):
+    """Clients send an object or nothing."""
+
+    @classmethod
+    def read(cls, data: bytes, headers: Headers) -> Self:  # noqa: ARG003 - as of every body
+        """No bytes at all are an empty object."""
+        return parse_body(cls, data or b"{}")
+
+
+class IndexBody(OptionalBody):
+    """Which entries are wanted."""
+
+    ready: bool = Field(default=False, description="Only those that answer.")
+
+
+class ChangeBody(OptionalBody):
+    """A change of one model."""
+
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Only `unload_dependents` is taken: no model depends on another.")
+
+
+class RepositoryEntry(BaseModel):
+    """One version of a model."""
+
+    name: str = Field(description="The model.")
+    version: str = Field(description="Its version.")
+    state: Literal["READY", "UNAVAILABLE", "LOADING", "UNLOADING"] = Field(description="Whether it answers.")
+    reason: str = Field(description="Why not, or why a newer copy of it does not.")
+
+
+class Changed(BaseModel):
+    """A change that was made."""
+
+    name: str = Field(description="The model.")
+
+
+router = APIRouter(route_class=HotRoute, tags=["Open Inference Protocol"])
+
+_Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.REPOSITORY_CHANGE))]
+_Index = Annotated[IndexBody, BodyParameter(openapi_examples=examples.bodies(examples.REPOSITORY_INDEX))]
+_Change = Annotated[ChangeBody, BodyParameter(openapi_examples=examples.bodies(examples.REPOSITORY_CHANGE))]
+_ALL = IndexBody()
+_NOTHING = ChangeBody()
+_read_errors = (MalformedBody, BodyTooLarge, BadQuestion)
+_change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed, LoadFailed, ShuttingDown))
+
+
+@router.post(
+    "/v2/repository/index",
+    response_model=list[RepositoryEntry],
+    summary="Every version of every model",
+    responses=oip_documented(_read_errors),
+)
+async def index(request: Request, body: _Index = _ALL) -> list[dict[str, Any]]:
+    """All versions that the service knows of, those that do not answer with the reason."""
+    entries = context_of(request).registry.index()
+    return [
+        {"name": entry.name, "version": str(entry.version), "state": entry.state, "reason": entry.reason}
+        for entry in entries
+        if entry.state == "READY" or not body.ready
+    ]
+
+
+@router.post("/v2/repository/models/{name}/load", response_model=Changed, summary="Load a model", responses=_change_errors)
+async def load(request: Request, name: _Name, body: _Change = _NOTHING) -> dict[str, str]:
+    """Load what the model folder has of this model, or load it again; what is served goes on until the new one answers.
+
+    The service must be started with `--repository-mode explicit` or `poll`.
+    """
+    for parameter in body.parameters:
+        message = "models come from the model folder alone: publish a version there, then load it without parameters"
+        raise BadQuestion(f"parameters.{parameter}: {message}", errors=[{"where": ["parameters", parameter], "message": message}])
+    await run_in_threadpool(context_of(request).registry.load, name)
+    return {"name": name}
+
+
+@router.post("/v2/repository/models/{name}/unload", response_model=Changed, summary="Unload a model", responses=_change_errors)
+async def unload(request: Request, name: _Name, body: _Change = _NOTHING) -> dict[str, str]:  # noqa: ARG001 - nothing in it changes anything
+    """Answer for this model no longer; what it was asked before is answered.
+
+    The service must be started with `--repository-mode explicit` or `poll`.
+    """
+    await run_in_threadpool(context_of(request).registry.unload, name)
+    return {"name": name}

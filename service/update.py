@@ -1,0 +1,186 @@
+"""Bringing what is served of one model in line with its folder: new before old, and a failure changes nothing that answers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
+
+from service.cgroup import session_threads, usable_cores
+from service.contract.manifest import ArtifactError
+from service.contract.repository import Location, locations
+from service.errors import StartupError
+from service.lifecycle import Board, IndexEntry, Plan, Served, fingerprint, retire, succeeding
+from service.model_metrics import Watched
+from service.served_model import ServedModel
+from service.settings import Settings
+from service.telemetry import Telemetry
+from service.traffic import Traffic, chosen, read_traffic
+
+logger = logging.getLogger(__name__)
+
+
+class Updater:
+    """Loads, replaces and withdraws versions, and writes on `board` where each stands.
+
+    That a model is updated once at a time is the caller's care.
+    """
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        self.board = Board()
+        cores = usable_cores()
+        threads = session_threads(settings.threads, cores=cores, workers=settings.workers)
+        if threads < settings.threads:
+            logger.warning(
+                "%d threads for each model instead of %d: %d cores, %d workers", threads, settings.threads, cores, settings.workers
+            )
+        self._settings = settings.model_copy(update={"threads": threads})
+        self._running = threading.BoundedSemaphore(max(1, cores // (settings.workers * threads))) if threads > 1 else None
+        self._telemetry = telemetry
+        self._fingerprints: dict[tuple[str, int], Hashable] = {}
+        self._counting = threading.Lock()  # guards the next
+        self._retiring: list[threading.Thread] = []
+
+    def found(self) -> dict[str, list[Location]]:
+        """What lies in the model folder: name -> versions, rising."""
+        models: dict[str, list[Location]] = {}
+        for location in locations(self._settings.models):
+            models.setdefault(location.name, []).append(location)
+        return models
+
+    def updated(self, name: str, found: Sequence[Location], served: Served | None, *, anew: bool) -> tuple[Served | None, str]:
+        """What answers for a model from now on, and what went wrong, if anything. `anew` loads again what has not changed, too.
+
+        Raises:
+            StartupError: the device or backend that was asked for is not there.
+        """
+        try:
+            traffic = read_traffic(self._settings.models / name)
+        except ArtifactError as error:
+            versions = list(served.versions) if served else [location.version for location in found]
+            self._show(name, versions, served, dict.fromkeys(versions, str(error)))
+            return served, str(error)
+        plan = self._plan(found, served, traffic, anew=anew)
+        loaded, reasons = self._loaded(plan, served)
+        after, wrong = succeeding(served, plan, loaded)
+        for model in loaded.values():
+            self._telemetry.watch_model(_watched(model))
+        if wrong:
+            logger.warning("%s: %s", name, wrong)
+        self._show(name, [location.version for location in found], after, reasons, otherwise=wrong)
+        told = [f"version {version}: {reason}" for version, reason in reasons.items()]
+        return (after if after.versions else None), "; ".join([*told, *([wrong] if wrong else [])])
+
+    def withdraw(self, before: Served | None, after: Served | None) -> None:
+        """Close what answers no longer, once the last request has let go of it; it must not be found any more when this is called."""
+        staying = {id(model) for model in after.versions.values()} if after else set()
+        for version, model in before.versions.items() if before else ():
+            if id(model) in staying:
+                continue
+            name = model.manifest.name
+            if after is None or version not in after.versions:
+                self.board.show(IndexEntry(name, version, "UNLOADING"))
+            then = partial(self._gone, Location(name, version, model.artifact.folder))
+            retiring = retire(model, drain_s=self._settings.drain_s, then=then)
+            with self._counting:
+                self._retiring = [*(thread for thread in self._retiring if thread.is_alive()), retiring]
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for what is being closed, `timeout_s` seconds altogether."""
+        deadline = time.monotonic() + timeout_s
+        for thread in self._retiring:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _plan(self, found: Sequence[Location], served: Served | None, traffic: Traffic, *, anew: bool) -> Plan:
+        by_version = {location.version: location for location in found}
+        before = served.versions if served else {}
+        wanted = [by_version[version] for version in chosen(self._settings.version_policy, by_version, traffic)]
+        keep = {
+            location.version: before[location.version]
+            for location in wanted
+            if location.version in before
+            and not anew
+            and self._fingerprints.get((location.name, location.version)) == fingerprint(location.folder)
+        }
+        return Plan(keep, [location for location in wanted if location.version not in keep], traffic)
+
+    def _loaded(self, plan: Plan, served: Served | None) -> tuple[dict[int, ServedModel], dict[int, str]]:
+        before = served.versions if served else {}
+        loaded: dict[int, ServedModel] = {}
+        reasons: dict[int, str] = {}
+        for location in plan.load:
+            if location.version not in before:
+                self.board.show(IndexEntry(location.name, location.version, "LOADING"))
+            try:
+                loaded[location.version] = self._load(location, before.get(location.version))
+            except StartupError as error:
+                self._abandon(plan, loaded, before, str(error))
+                raise
+            except (ArtifactError, OSError) as error:
+                reasons[location.version] = self._refuse(location, str(error))
+            except Exception as error:  # whatever is wrong with one artifact must not stop the others
+                logger.exception("%s version %d broke while it was loaded", location.name, location.version)
+                reasons[location.version] = self._refuse(location, f"{type(error).__name__}: {error}")
+        return loaded, reasons
+
+    def _abandon(self, plan: Plan, loaded: Mapping[int, ServedModel], before: Mapping[int, ServedModel], reason: str) -> None:
+        for model in loaded.values():
+            model.close(0)
+        for location in plan.load:
+            if location.version not in before:
+                self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", reason))
+
+    def _load(self, location: Location, before: ServedModel | None) -> ServedModel:
+        self._fingerprints[location.name, location.version] = fingerprint(location.folder)
+        meter = before.batcher.meter if before else None
+        model = ServedModel.load(location, root=self._settings.models, settings=self._settings, meter=meter, running=self._running)
+        logger.info("loaded %s version %d: %s on %s", location.name, location.version, model.manifest.task.kind, model.device)
+        return model
+
+    def _refuse(self, location: Location, reason: str) -> str:
+        logger.warning("refused %s version %d: %s", location.name, location.version, reason)
+        self._fingerprints.pop((location.name, location.version), None)  # what is on the disk is not what answers: look again next time
+        return reason
+
+    def _show(self, name: str, versions: Iterable[int], after: Served | None, reasons: Mapping[int, str], *, otherwise: str = "") -> None:
+        """Write where each version stands; `reasons` say what is wrong with some, `otherwise` what is wrong with the model."""
+        serving = after.versions if after else {}
+        for version in {*versions, *serving}:
+            reason = reasons.get(version, otherwise)
+            if version in serving:
+                entry = IndexEntry(name, version, "READY", reason, refused=bool(reason))
+            elif version in reasons:
+                entry = IndexEntry(name, version, "UNAVAILABLE", reason, refused=True)
+            else:
+                entry = IndexEntry(name, version, "UNAVAILABLE", f"not chosen by --version-policy {self._settings.version_policy}")
+            self.board.show(entry)
+        for entry in self.board.entries():
+            if entry.name == name and entry.version not in {*versions, *serving} and entry.state != "UNLOADING":
+                self.board.remove(name, entry.version)  # it is in the folder no more
+
+    def _gone(self, location: Location) -> None:
+        if self.board.state(location.name, location.version) != "UNLOADING":
+            return  # it is served again
+        self._telemetry.forget_model(location.name, location.version)
+        self._fingerprints.pop((location.name, location.version), None)
+        if location.folder.is_dir():
+            self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", "unloaded"))
+        else:
+            self.board.remove(location.name, location.version)
+
+
+def _watched(model: ServedModel) -> Watched:
+    batcher = model.batcher  # and not the model, which closes when nobody holds it
+    manifest = model.manifest
+    return Watched(
+        manifest.name,
+        manifest.version,
+        task=manifest.task.kind,
+        device=model.device,
+        backend=model.backend_name,
+        meter=batcher.meter,
+        queued_rows=lambda: batcher.queued_rows,
+        in_flight=lambda: batcher.in_flight,
+    )
