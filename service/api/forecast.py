@@ -166,16 +166,14 @@ def _history(task: ForecastTask, series: Series, where: tuple[str | int, ...]) -
 
 
 def _jsonable(answer: Forecast, position: int) -> dict[str, Any]:
-    columns = {level: np.ascontiguousarray(values) for level, values in answer.quantiles.items()}
-    point = np.ascontiguousarray(answer.point)
-    if not np.isfinite(point).all() or not all(np.isfinite(values).all() for values in columns.values()):
+    if not np.isfinite((answer.point, *answer.quantiles.values())).all():
         raise QuestionError(
             "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on", where=("series", position)
         )
     return {
         "id": answer.id,
         "timestamps": answer.timestamps,
-        "point": point,
-        "quantiles": columns,
+        "point": answer.point,
+        "quantiles": answer.quantiles,
         "context_used": answer.context_used,
     }

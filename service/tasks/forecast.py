@@ -17,6 +17,7 @@ from service.tasks.timestamps import iso_times, parse_times, steps_on_grid
 
 Values = NDArray[np.float32]
 
+LARGEST = float(np.finfo(np.float32).max)
 MAX_GAP_STEPS = 100_000
 
 
@@ -62,6 +63,8 @@ def forecast(
 def encode(task: ForecastTask, histories: Sequence[History], *, horizon: int) -> Tensors:
     """Graph inputs of histories, one row each: the last `context` steps, padded on the left with NaN where a history is shorter."""
     rows = [_row(task, history, horizon, ("series", position)) for position, history in enumerate(histories)]
+    if len(rows) == 1:  # the usual case, without a copy
+        return {name: array[np.newaxis] for name, array in rows[0].items()}
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -99,13 +102,12 @@ def column(values: Sequence[float | None], *, where: Where) -> Values:
     Raises:
         QuestionError: a number beyond float32's range; `where` leads to it.
     """
-    with np.errstate(over="ignore"):
-        array = np.array(values, np.float32)
-    beyond = np.flatnonzero(np.isinf(array))
-    if beyond.size:
-        position = int(beyond[0])
+    array = np.array(values, np.float64)
+    beyond = np.abs(array) > LARGEST
+    if beyond.any():
+        position = int(beyond.argmax())
         raise QuestionError(f"{values[position]!r} is beyond the range of a 32-bit float", where=(*where, position))
-    return array
+    return array.astype(np.float32)
 
 
 def _checked_horizon(task: ForecastTask, horizon: int | None) -> int:
@@ -136,7 +138,7 @@ def _row(task: ForecastTask, history: History, horizon: int, where: Where) -> Te
     _check_names(task.future, history.future, (*where, "future"))
     row: Tensors = {"target": _last(history.values, task.context)}  # (context,)
     if task.past:
-        row["past"] = np.stack([_past_column(task, history, name, where) for name in task.past], axis=-1)  # (context, past)
+        row["past"] = np.array([_past_column(task, history, name, where) for name in task.past]).T  # (context, past)
     if task.known:
         row["future"] = _known(task, history, horizon, where)  # (context + horizon, known)
     return row
@@ -188,8 +190,8 @@ def _grid(task: ForecastTask, history: History, where: Where) -> Times:
 
 
 def _decode(task: ForecastTask, history: History, row: Values, *, steps: int, levels: tuple[float, ...]) -> Forecast:
-    table = row[:steps]  # (steps, quantiles)
-    by_level = {f"{level:g}": table[:, task.quantiles.index(level)] for level in levels}
+    table = np.ascontiguousarray(row[:steps].T)  # (quantiles, steps)
+    by_level = {f"{level:g}": table[task.quantiles.index(level)] for level in levels}
     timestamps = None
     if history.start is not None:
         frequency = Frequency.parse(task.frequency)
@@ -198,7 +200,7 @@ def _decode(task: ForecastTask, history: History, row: Values, *, steps: int, le
     return Forecast(
         id=history.id,
         timestamps=timestamps,
-        point=table[:, task.quantiles.index(0.5)],
+        point=table[task.quantiles.index(0.5)],
         quantiles=by_level,
         context_used=min(len(history.values), task.context),
     )
