@@ -48,7 +48,7 @@ def _cells(row: Json) -> tuple[str, ...]:
 
 
 def _score(scores: Json) -> str:
-    """The measure that counts, beside the best that a naive baseline does."""
+    """The measure that counts, beside those of the naive baselines."""
     if not scores["model"]:
         return "-"
     measure, value = next(iter(scores["model"].items()))

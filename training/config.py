@@ -97,9 +97,6 @@ class ForecastConfig(RunConfig):
     gaps: Literal["missing", "error"] = Field(default="missing", description="Steps without a row: missing values, or an error.")
     head: Literal["linear", "mlp"] = Field(default="mlp", description="From state to quantiles: one layer, or a hidden layer between.")
     batch_norm: bool = Field(default=False, description="Batch normalisation in the head (Ioffe & Szegedy 2015).")
-    loss: Literal["quantile", "mae", "mse"] = Field(
-        default="quantile", description="Pinball loss of all levels, or the median's error alone."
-    )
     base: Literal["auto", "none"] = Field(
         default="auto",
         description="Learn what a gate over the last value and the seasonal values leaves over (auto), or the values themselves.",

@@ -97,7 +97,7 @@ class Progress(Generic[Batch]):
         """
         if not path.exists():
             raise TrainingError(f"no checkpoint {path} to resume: start without --resume")
-        saved: dict[str, Any] = torch.load(path, map_location=_device_of(self.learner.network), weights_only=True)
+        saved: dict[str, Any] = torch.load(path, map_location=device_of(self.learner.network), weights_only=True)
         if saved["config"] != _identity(config):
             raise TrainingError(
                 f"checkpoint {path} is of another configuration: resume with the same recipe and flags, or start without --resume"
@@ -219,5 +219,6 @@ def _identity(config: RunConfig) -> str:
     return config.model_dump_json(exclude={"name", "description", "licence", "models", "runs", "device", "allow_worse_than_naive"})
 
 
-def _device_of(network: nn.Module) -> torch.device:
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network lies."""
     return next(network.parameters()).device

@@ -48,7 +48,7 @@ def publish_trained(best: Trained, *, runs: int) -> Artifact:
         ArtifactError: what lies on disk does not answer its golden requests.
         OSError: the disk is full, or the folder of models not writable.
     """
-    learner, config = best.learner, best.config
+    learner, config, answer = best.learner, best.config, best.run
     graph = learner.graph()
     parameters = parameter_table(learner.network, config.cell)
     for name, text in learner.files().items():
@@ -58,9 +58,9 @@ def publish_trained(best: Trained, *, runs: int) -> Artifact:
         title=config.name,
         facts=_facts(best, runs),
         scores=best.scores,
-        pictures=[*learner.pictures(best.run), loss_curves(best.history)],
+        pictures=[*learner.pictures(answer), loss_curves(best.history)],
         parameters=parameters,
-        samples=learner.samples(best.run),
+        samples=learner.samples(answer),
         config=_recorded(config),
     )
 

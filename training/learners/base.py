@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from service.contract.golden import Tensors
@@ -17,6 +18,8 @@ from training.pictures import Picture
 
 Batch = TypeVar("Batch")
 
+SCORING_BATCH = 256
+"""Rows that are scored at once."""
 TRIAL_BATCHES = (1, 7, 64)
 """Batch sizes on which exported graphs are compared with the network."""
 
@@ -62,6 +65,6 @@ def copy_weights(source: nn.Module, target: nn.Module) -> nn.Module:
     return target.eval()
 
 
-def device_of(network: nn.Module) -> torch.device:
-    """Where a network lies."""
-    return next(network.parameters()).device
+def chunks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Positions in pieces that are run at once; none of them is empty where there are any."""
+    return np.array_split(positions, max(-(-len(positions) // SCORING_BATCH), 1))

@@ -16,12 +16,12 @@ from service.contract.manifest import ClassifyTask, Scores, TensorSpec
 from training.config import ClassifyConfig
 from training.data.sequences import Labelled, SequenceData
 from training.export import Graph, Run
-from training.learners.base import TRIAL_BATCHES, copy_weights, device_of, recurrence_of
+from training.learners.base import TRIAL_BATCHES, chunks, copy_weights, recurrence_of
+from training.loop import device_of
 from training.metrics import accuracy, confusion_matrix
 from training.networks.classifier import ClassifierGraph, ClassifierShape, SequenceClassifier
 from training.pictures import Picture, confusion_plot
 
-SCORING_BATCH = 256
 LabelledBatch = tuple[Tensor, Tensor]
 """Sequences (batch, time, features) and labels (batch,) on the network's device."""
 
@@ -57,9 +57,9 @@ class ClassifyLearner:
         """Mean cross-entropy over the validation sequences."""
         split = self.sequences.validation
         with torch.no_grad():
-            chunks = _chunks(len(split.labels))
-            losses = [self.loss(network, self._tensors(split, chunk)).item() for chunk in chunks]
-        return float(np.average(losses, weights=[len(chunk) for chunk in chunks]))
+            pieces = chunks(np.arange(len(split.labels)))
+            losses = [self.loss(network, self._tensors(split, piece)).item() for piece in pieces]
+        return float(np.average(losses, weights=[len(piece) for piece in pieces]))
 
     def task(self) -> ClassifyTask:
         """What the classifier takes and gives."""
@@ -122,12 +122,8 @@ class ClassifyLearner:
 
     def _probabilities(self, run: Run) -> NDArray[np.float32]:
         test = self.sequences.test
-        return np.concatenate([run({"sequence": test.sequences[chunk]})["probabilities"] for chunk in _chunks(len(test.labels))])
+        return np.concatenate([run({"sequence": test.sequences[piece]})["probabilities"] for piece in chunks(np.arange(len(test.labels)))])
 
     def _tensors(self, split: Labelled, positions: NDArray[np.int64]) -> LabelledBatch:
         device = device_of(self.network)
         return torch.from_numpy(split.sequences[positions]).to(device), torch.from_numpy(split.labels[positions]).to(device)
-
-
-def _chunks(count: int) -> list[NDArray[np.int64]]:
-    return np.array_split(np.arange(count), max(-(-count // SCORING_BATCH), 1))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from service.contract.golden import Tensors
@@ -16,9 +15,10 @@ from training.config import ForecastConfig
 from training.data.series import SeriesTable, least_context
 from training.data.windows import Split, WindowBatch, Windows, training_rows
 from training.export import Graph, Run
-from training.learners.base import TRIAL_BATCHES, copy_weights, device_of, recurrence_of
+from training.learners.base import TRIAL_BATCHES, chunks, copy_weights, recurrence_of
 from training.learners.forecast_tensors import cut_inputs, signature, window_inputs
 from training.learners.levels import minmax_level, standard_level
+from training.loop import device_of
 from training.metrics import score_forecasts
 from training.networks.forecaster import Forecaster, ForecasterShape, ForecastGraph
 from training.pictures import Picture, forecast_plot
@@ -27,7 +27,6 @@ MOST_TRAINING_WINDOWS = 20_000
 MOST_VALIDATION_WINDOWS = 2_000
 MOST_TEST_WINDOWS = 5_000
 MOST_PLOTTED_STEPS = 240
-SCORING_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class ForecastLearner:
         """Mean pinball loss over the validation windows."""
         losses, rows = [], []
         with torch.no_grad():
-            for positions in _chunks(self.validation.thinned(MOST_VALIDATION_WINDOWS)):
+            for positions in chunks(self.validation.thinned(MOST_VALIDATION_WINDOWS)):
                 losses.append(self.loss(network, self._tensors(self.validation.batch(positions))).item())
                 rows.append(len(positions))
         return float(np.average(losses, weights=rows))
@@ -127,7 +126,7 @@ class ForecastLearner:
     def score(self, run: Run) -> Scores:
         """Errors on the test windows in raw units, beside the last value and the seasonal naive forecast."""
         positions = self.test.thinned(MOST_TEST_WINDOWS)
-        batches = [self.test.batch(chunk) for chunk in _chunks(positions)]
+        batches = [self.test.batch(chunk) for chunk in chunks(positions)]
         quantiles = np.concatenate([run(window_inputs(batch))["quantiles"] for batch in batches])
         model, baselines = score_forecasts(
             quantiles=quantiles,
@@ -232,7 +231,3 @@ class ForecastLearner:
             torch.from_numpy(array).to(device) for array in (batch.target, batch.past, batch.future, batch.actual)
         )
         return ForecastBatch(target, past if past.shape[-1] else None, future if future.shape[-1] else None, actual)
-
-
-def _chunks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return np.array_split(positions, max(-(-len(positions) // SCORING_BATCH), 1))

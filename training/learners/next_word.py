@@ -17,7 +17,8 @@ from service.contract.repository import TOKENIZER
 from training.config import NextWordConfig
 from training.data.text import TextData, baseline_most_frequent, line_batches, stream_batches
 from training.export import Graph, Run
-from training.learners.base import TRIAL_BATCHES, copy_weights, device_of, recurrence_of
+from training.learners.base import TRIAL_BATCHES, copy_weights, recurrence_of
+from training.loop import device_of
 from training.metrics import perplexity, top_k_accuracy
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
 from training.networks.recurrence import State
