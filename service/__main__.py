@@ -24,11 +24,11 @@ from service.api.bounded_http import BoundedHttp
 from service.app import create_app
 from service.contract.manifest import ArtifactError
 from service.errors import ServiceError, StartupError
+from service.lifecycle.registry import ModelRegistry
 from service.listing import listing, table
+from service.observe.telemetry import configure_logging
 from service.offline import answers, is_error, open_model
-from service.registry import ModelRegistry
 from service.settings import PREFIX, Settings, flag
-from service.telemetry import configure_logging
 
 MODEL_SETTINGS = ("models", "device", "backend", "threads", "log_level", "log_format")
 """Settings of the commands that serve nothing."""

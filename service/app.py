@@ -37,10 +37,10 @@ from service.api.hot_route import HotRoute
 from service.api.problem import error_response, no_route_response
 from service.api.request_id import request_id_header
 from service.errors import BadQuestion, ServiceError
-from service.registry import ModelRegistry
+from service.lifecycle.registry import ModelRegistry
+from service.observe.telemetry import Telemetry
 from service.settings import Settings
 from service.stopping import stop_announced
-from service.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from service.registry import ModelRegistry
+from service.lifecycle.registry import ModelRegistry
 from service.served_model import ServedModel
 
 Json = dict[str, Any]

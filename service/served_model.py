@@ -13,15 +13,15 @@ from typing import Any, Protocol, TypeVar
 
 from service.backends.base import Backend
 from service.backends.onnx import OnnxBackend
-from service.batcher import Batcher
+from service.batching.batcher import Batcher
+from service.batching.execution import RunGraph
 from service.contract.golden import Golden, Tensors, parse_goldens, replay
 from service.contract.manifest import ArtifactError, Manifest, NextWordTask
 from service.contract.repository import GOLDEN, ONNX, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
 from service.contract.tokenizer import WordTokenizer
 from service.errors import BadQuestion, StartupError
-from service.execution import RunGraph
+from service.observe.statistics import Meter, ModelStatistics
 from service.settings import Settings
-from service.statistics import Meter, ModelStatistics
 from service.tasks.dialogue import Dialogue, QuestionError
 
 T = TypeVar("T")

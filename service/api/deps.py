@@ -13,10 +13,10 @@ from starlette.types import Scope
 from service.contract.manifest import Manifest
 from service.contract.repository import MAX_VERSION_DIGITS
 from service.errors import BadQuestion, WrongTask
-from service.registry import ModelRegistry
+from service.lifecycle.registry import ModelRegistry
+from service.observe.telemetry import Telemetry
 from service.served_model import ServedModel
 from service.settings import Settings
-from service.telemetry import Telemetry
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 _TIMEOUT = TIMEOUT_HEADER.lower().encode()

@@ -13,7 +13,7 @@ from service.api.deps import Registry, Version, model_of
 from service.api.problem import MODEL_ERRORS, documented
 from service.contract.manifest import Data, Scores, Task, TensorSpec
 from service.errors import BadQuestion
-from service.registry import ModelRegistry
+from service.lifecycle.registry import ModelRegistry
 from service.served_model import ServedModel
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 from service.app import create_app
 from service.backends.base import Backend
-from service.batcher import Batcher
+from service.batching.batcher import Batcher
 from service.contract.golden import Tensors
 from service.contract.repository import Location
 from service.served_model import ServedModel

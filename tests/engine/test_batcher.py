@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batcher import Batcher
+from service.batching.batcher import Batcher
 from service.contract.golden import Tensors
 from service.errors import BadQuestion, DeadlineExceeded, InferenceFailed, QueueFull, ShuttingDown
 from tests.fakes import FakeBackend

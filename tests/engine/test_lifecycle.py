@@ -32,12 +32,12 @@ from service.errors import (
     StartupError,
     VersionNotFound,
 )
-from service.lifecycle import IndexEntry, fingerprint
-from service.registry import ModelRegistry
+from service.lifecycle.registry import ModelRegistry
+from service.lifecycle.shadow import Shadow
+from service.lifecycle.succession import IndexEntry, fingerprint
+from service.observe.statistics import Meter
+from service.observe.telemetry import Telemetry
 from service.settings import Settings
-from service.shadow import Shadow
-from service.statistics import Meter
-from service.telemetry import Telemetry
 from tests import artifacts
 
 QUESTION: Tensors = {"sequence": np.array([[[0, 1, 0]]], np.float32)}
@@ -518,7 +518,7 @@ def test_a_shadow_that_fails_or_falls_behind_is_counted_and_holds_up_nobody(erro
 def test_no_more_graphs_run_at_once_than_the_cores_carry(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr("service.update.usable_cores", lambda: 4)
+    monkeypatch.setattr("service.lifecycle.update.usable_cores", lambda: 4)
     for name in ("a", "b", "c"):
         publish(tmp_path, name)
     registry = opened(threads=8, workers=2)
@@ -589,7 +589,7 @@ def test_a_folder_that_cannot_be_read_for_a_moment_is_looked_at_again(
         raise OSError("stale handle")
 
     with monkeypatch.context() as patched:
-        patched.setattr("service.folder_watch.locations", unreadable)
+        patched.setattr("service.lifecycle.folder_watch.locations", unreadable)
         until(lambda: "it is looked at again in 0.01 s" in caplog.text)
     publish(tmp_path)
     until(lambda: registry.versions("tiny") == [1, 2])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from service import peers
-from service.model_metrics import Watched
-from service.peers import Family, Peers, Snapshot, added_up
-from service.statistics import BatchStatistics, Meter, ModelStatistics, Phase, Run, added
-from service.telemetry import Telemetry
+from service.observe import peers
+from service.observe.model_metrics import Watched
+from service.observe.peers import Family, Peers, Snapshot, added_up
+from service.observe.statistics import BatchStatistics, Meter, ModelStatistics, Phase, Run, added
+from service.observe.telemetry import Telemetry
 
 NOBODY = 2**22 + 1
 """Larger than any number of a process."""

@@ -10,9 +10,9 @@ import pytest
 
 from service import served_model
 from service.errors import ModelNotFound, StartupError, VersionNotFound
-from service.registry import ModelRegistry, Refusal
+from service.lifecycle.registry import ModelRegistry, Refusal
+from service.observe.telemetry import Telemetry
 from service.settings import Settings
-from service.telemetry import Telemetry
 from tests import artifacts
 
 

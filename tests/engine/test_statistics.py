@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.statistics import BatchStatistics, Histogram, Meter, ModelStatistics, Phase, Run
+from service.observe.statistics import BatchStatistics, Histogram, Meter, ModelStatistics, Phase, Run
 
 
 def test_a_meter_that_was_told_nothing_is_all_zero():

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.model_metrics import Watched
-from service.statistics import Meter, Run
-from service.telemetry import Telemetry, configure_logging
+from service.observe.model_metrics import Watched
+from service.observe.statistics import Meter, Run
+from service.observe.telemetry import Telemetry, configure_logging
 
 ROOT = Path(__file__).resolve().parents[2]
 

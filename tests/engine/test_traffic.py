@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.manifest import ArtifactError
-from service.traffic import MAX_BYTES, Label, Traffic, chosen, read_traffic
+from service.lifecycle.traffic import MAX_BYTES, Label, Traffic, chosen, read_traffic
 
 
 def said(folder: Path, text: str) -> Traffic:

@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.model_metrics import MODEL, ModelMetrics, Watched
-from service.peers import Peers, Snapshot, added_up, families
-from service.statistics import SECONDS_BUCKETS, ModelStatistics
+from service.observe.model_metrics import MODEL, ModelMetrics, Watched
+from service.observe.peers import Peers, Snapshot, added_up, families
+from service.observe.statistics import SECONDS_BUCKETS, ModelStatistics
 
 _RequestKey = tuple[str, str, str, int]
 

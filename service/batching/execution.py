@@ -9,10 +9,10 @@ from time import monotonic_ns
 
 import numpy as np
 
-from service.batch import Work, split, stack
+from service.batching.batch import Work, split, stack
 from service.contract.golden import Tensors
 from service.errors import DeadlineExceeded, InferenceFailed, ServiceError
-from service.statistics import Meter, Run
+from service.observe.statistics import Meter, Run
 
 logger = logging.getLogger(__name__)
 

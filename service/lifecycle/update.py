@@ -12,12 +12,12 @@ from service.cgroup import session_threads, usable_cores
 from service.contract.manifest import ArtifactError
 from service.contract.repository import Location, locations
 from service.errors import StartupError
-from service.lifecycle import Board, IndexEntry, Plan, Served, fingerprint, retire, succeeding
-from service.model_metrics import Watched
+from service.lifecycle.succession import Board, IndexEntry, Plan, Served, fingerprint, retire, succeeding
+from service.lifecycle.traffic import Traffic, chosen, read_traffic
+from service.observe.model_metrics import Watched
+from service.observe.telemetry import Telemetry
 from service.served_model import ServedModel
 from service.settings import Settings
-from service.telemetry import Telemetry
-from service.traffic import Traffic, chosen, read_traffic
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.statistics import Histogram, Meter
+from service.observe.statistics import Histogram, Meter
 
 MODEL = ("model", "version")
 MAX_REASON = 200

@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 from service.contract.repository import locations
-from service.lifecycle import fingerprint
-from service.traffic import LABELS
+from service.lifecycle.succession import fingerprint
+from service.lifecycle.traffic import LABELS
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from service.contract.repository import Location
+from service.lifecycle.shadow import Shadow
+from service.lifecycle.traffic import LABELS, Traffic
 from service.served_model import ServedModel
-from service.shadow import Shadow
-from service.traffic import LABELS, Traffic
 
 State = Literal["READY", "UNAVAILABLE", "LOADING", "UNLOADING"]
 

@@ -21,13 +21,13 @@ from service.errors import (
     StartupError,
     VersionNotFound,
 )
-from service.folder_watch import FolderWatch
-from service.lifecycle import IndexEntry, Served
-from service.model_metrics import State
+from service.lifecycle.folder_watch import FolderWatch
+from service.lifecycle.succession import IndexEntry, Served
+from service.lifecycle.update import Updater
+from service.observe.model_metrics import State
+from service.observe.telemetry import Telemetry
 from service.served_model import ServedModel
 from service.settings import Settings
-from service.telemetry import Telemetry
-from service.update import Updater
 
 logger = logging.getLogger(__name__)
 

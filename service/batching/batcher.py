@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 
-from service.batch import Waiting, Work, count_rows
+from service.batching.batch import Waiting, Work, count_rows
+from service.batching.execution import Execution, Outcome, RunGraph
 from service.contract.golden import Tensors
 from service.errors import DeadlineExceeded, QueueFull, ServiceError, ShuttingDown
-from service.execution import Execution, Outcome, RunGraph
-from service.statistics import Meter
+from service.observe.statistics import Meter
 
 logger = logging.getLogger(__name__)
 

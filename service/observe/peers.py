@@ -20,7 +20,7 @@ import orjson
 from prometheus_client.core import Metric
 from pydantic import TypeAdapter, ValidationError
 
-from service.statistics import ModelStatistics
+from service.observe.statistics import ModelStatistics
 
 logger = logging.getLogger(__name__)
 
