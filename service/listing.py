@@ -23,7 +23,7 @@ def table(rows: list[Json]) -> str:
     """The rows for people."""
     if not rows:
         return "no models"
-    lines = [("NAME", "VERSION", "TASK", "SIZE", "SCORE", "STATUS"), *(_cells(row) for row in rows)]
+    lines = [("NAME", "VERSION", "TASK", "SIZE", "PRECISION", "SCORE", "STATUS"), *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
     return "\n".join("  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1])) for line in lines)
 
@@ -35,6 +35,7 @@ def _verified(model: ServedModel) -> Json:
         "version": card["version"],
         "task": card["task"]["kind"],
         "bytes": sum(card["files"].values()),
+        "precision": card["precision"],
         "scores": card["scores"],
         "status": "verified",
     }
@@ -43,8 +44,8 @@ def _verified(model: ServedModel) -> Json:
 def _cells(row: Json) -> tuple[str, ...]:
     named = (row["name"], str(row["version"]))
     if row["status"] == "refused":
-        return (*named, "-", "-", "-", f"refused: {row['reason']}")
-    return (*named, row["task"], f"{row['bytes'] / 1e6:.1f} MB", _score(row["scores"]), "verified")
+        return (*named, "-", "-", "-", "-", f"refused: {row['reason']}")
+    return (*named, row["task"], f"{row['bytes'] / 1e6:.1f} MB", row["precision"], _score(row["scores"]), "verified")
 
 
 def _score(scores: Json) -> str:

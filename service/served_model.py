@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar
 from service.backends.base import Backend
 from service.backends.onnx import OnnxBackend
 from service.batching.batcher import Batcher
-from service.batching.execution import RunGraph
-from service.contract.golden import Golden, Tensors, parse_goldens, replay
-from service.contract.manifest import ArtifactError, Manifest, NextWordTask
-from service.contract.repository import GOLDEN, ONNX, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
+from service.contract.golden import Tensors, parse_goldens, replay
+from service.contract.int8 import INT8_TOLERANCE, Precision
+from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, Manifest, NextWordTask
+from service.contract.repository import GOLDEN, GOLDEN_INT8, ONNX, ONNX_INT8, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
 from service.contract.tokenizer import WordTokenizer
 from service.errors import BadQuestion, StartupError
 from service.observe.statistics import Meter, ModelStatistics
@@ -72,16 +72,18 @@ class ServedModel:
         artifact = load_artifact(location, root=root)
         tokenizer = _tokenizer(artifact)
         backend = load_backend(artifact, settings)
-        _warm_up(parse_goldens(artifact.read(GOLDEN)), backend)
+        _warm_up(artifact, backend)
         batcher = Batcher(
-            backend.run if running is None else partial(_in_turn, running, backend.run),
+            backend.run,
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
             name=location.name,
             max_queue_delay_ms=settings.max_queue_delay_ms,
             instances=settings.instances,
             priority_levels=settings.priority_levels,
+            max_inline_ms=settings.max_inline_ms,
             meter=meter,
+            running=running,
         )
         return cls(artifact, backend, batcher, tokenizer, settings.timeout_s)
 
@@ -100,19 +102,25 @@ class ServedModel:
         """`onnx` or `torchscript`."""
         return self.backend.name
 
+    @property
+    def precision(self) -> Precision:
+        """What the graph computes with."""
+        return self.backend.precision
+
     def statistics(self) -> ModelStatistics:
         """What this version has done since it was loaded."""
         return self.batcher.meter.statistics()
 
-    async def infer(self, inputs: Tensors, timeout_s: float | None = None, priority: int = 0) -> Tensors:
+    async def infer(self, inputs: Tensors, timeout_s: float | None = None, priority: int = 0, *, outputs: tuple[str, ...] = ()) -> Tensors:
         """Outputs of the graph; raises what `Batcher.submit` raises. The tensors are taken to be those of the manifest.
 
-        `priority` is 1 for what goes first, then 2 and so on; 0 is the middle.
+        `priority` is 1 for what goes first, then 2 and so on; 0 is the middle. `outputs` names those wanted; by default all.
         """
-        outputs = await self.batcher.submit(inputs, timeout_s=self.timeout_s if timeout_s is None else timeout_s, priority=priority)
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        answer = await self.batcher.submit(inputs, timeout_s=timeout_s, priority=priority, outputs=outputs)
         if self.shadow is not None:
-            self.shadow.reflect(inputs, outputs)
-        return outputs
+            self.shadow.reflect(inputs, answer)
+        return answer
 
     async def ask(self, dialogue: Dialogue[T], timeout_s: float | None = None, priority: int = 0) -> T:
         """Drive a dialogue to its answer; `timeout_s` and `priority`, as of `infer`, hold for all of it.
@@ -123,10 +131,10 @@ class ServedModel:
         """
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         try:
-            inputs = next(dialogue)
+            step = next(dialogue)
             while True:
-                outputs = await self.infer(inputs, max(deadline - time.monotonic(), 0.0), priority)
-                inputs = dialogue.send(outputs)
+                left_s = max(deadline - time.monotonic(), 0.0)
+                step = dialogue.send(await self.infer(step.inputs, left_s, priority, outputs=step.outputs))
         except StopIteration as end:
             answer: T = end.value
             return answer
@@ -153,6 +161,7 @@ class ServedModel:
             "files": {name: entry["bytes"] for name, entry in manifest["files"].items()},
             "backend": self.backend_name,
             "device": self.device,
+            "precision": self.precision,
         }
 
     def close(self, drain_s: float) -> None:
@@ -179,18 +188,15 @@ def load_backend(artifact: Artifact, settings: Settings) -> Backend:
     """
     match settings.backend:
         case "onnx":
-            return OnnxBackend.load(artifact, device=settings.device, threads=settings.threads)
+            return OnnxBackend.load(artifact, device=settings.device, threads=settings.threads, precision=settings.precision)
         case "torchscript":
+            if settings.precision == "int8":
+                raise StartupError("--backend torchscript has no graphs in int8: start with --precision auto, or with --backend onnx")
             if importlib.util.find_spec("torch") is None:
                 raise StartupError("--backend torchscript needs torch: `pip install 'carousel-serve[torchscript]'`, or start without it")
             from service.backends.torchscript import TorchScriptBackend  # here, as torch is optional and slow to import
 
             return TorchScriptBackend.load(artifact, device=settings.device, threads=settings.threads)
-
-
-def _in_turn(running: Semaphore, run: RunGraph, inputs: Tensors) -> Tensors:
-    with running:
-        return run(inputs)
 
 
 def _close(batcher: Batcher, backend: Backend, drain_s: float) -> None:
@@ -210,10 +216,18 @@ def _tokenizer(artifact: Artifact) -> WordTokenizer | None:
     return tokenizer
 
 
-def _warm_up(goldens: list[Golden], backend: Backend) -> None:
-    what = ONNX if backend.name == "onnx" else TORCHSCRIPT
+def _warm_up(artifact: Artifact, backend: Backend) -> None:
+    """Replay the golden requests of what the backend runs."""
+    match backend.name, backend.precision:
+        case "onnx", "int8":
+            what, recorded, tolerance = ONNX_INT8, GOLDEN_INT8, INT8_TOLERANCE
+        case "onnx", _:
+            what, recorded, tolerance = ONNX, GOLDEN, PARITY_TOLERANCE
+        case _:
+            what, recorded, tolerance = TORCHSCRIPT, GOLDEN, PARITY_TOLERANCE
+    goldens = parse_goldens(artifact.read(recorded))
     try:
-        replay(goldens, backend.run, what=what)
+        replay(goldens, backend.run, what=what, tolerance=tolerance)
     except ArtifactError:
         raise
     except Exception as error:  # a graph may raise anything, and its library anything of its own

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "CAROUSEL_"
 CONFIG_VARIABLE = "CAROUSEL_CONFIG"
 DEFAULT_CONFIG = Path("carousel.toml")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the service is told; keyword arguments come from the command line and win.
 
     Raises:
         ValueError: a value out of range, an unknown name in the TOML file, or no file where `CAROUSEL_CONFIG` points.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     models: Path = Field(default=Path("models"), description="Folder of artifacts, `<name>/<version>/`.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` for every one of the machine.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
+    grpc_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65_535,
+        description="Port for gRPC, which needs the extra `grpc`; 0 takes a free one, none serves HTTP alone.",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="Processes that answer, each with its own models and its own queues.")
     repository_mode: Literal["none", "poll", "explicit"] = Field(
         default="none",
@@ -44,6 +50,10 @@ class Settings(BaseSettings):
     backend: Literal["onnx", "torchscript"] = Field(
         default="onnx", description="Which graph of an artifact runs; `torchscript` needs torch."
     )
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        default="auto",
+        description="What graphs compute with: `auto` takes int8 on the CPU where an artifact has it and it was measured to be faster.",
+    )
     threads: int = Field(
         default=1,
         ge=0,
@@ -57,6 +67,12 @@ class Settings(BaseSettings):
     max_queue_delay_ms: float = Field(
         default=0.0, ge=0, le=60_000, description="Milliseconds that a batch which is not full waits for more; 0 runs what is there."
     )
+    max_inline_ms: float = Field(
+        default=5.0,
+        ge=0,
+        le=100,
+        description="Milliseconds that a batch may hold up the event loop, which is cheaper than a hop to a thread; 0 is never.",
+    )
     max_queue_rows: int = Field(default=1024, ge=1, description="Most rows that wait for one model; beyond it requests are answered 429.")
     instances: int = Field(default=1, ge=1, le=256, description="Batches of one model that run at the same time.")
     priority_levels: int = Field(default=3, ge=1, le=100, description="Priorities of requests: 1 goes first; none given is the middle.")
@@ -67,19 +83,20 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least serious message that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Log lines for people, or one JSON object a line.")
-    access_log: bool = Field(default=False, description="A log line for every request; it costs about a tenth of the throughput.")
+    access_log: bool = Field(default=False, description="A log line for every request; it costs up to a sixth of the throughput.")
+    tracing: bool = Field(default=False, description="A trace of every request over OTLP; needs the extra `tracing`; `OTEL_*` hold.")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Collector of traces, such as `http://collector:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT` or port 4318 here.",
+    )
+    trace_ratio: float | None = Field(
+        default=None, ge=0, le=1, description="Share of traces begun here that are recorded; else `OTEL_TRACES_SAMPLER` or all."
+    )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; there is no .env file
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; there are no secrets
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - flags are text, tests give the values themselves
         """Flags, environment, file: the first that says something wins."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
+        super().__init__(**{**_from_file(), **_from_environment(), **given})
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for child processes."""
@@ -101,11 +118,23 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _config_file() -> Path:
+def _from_environment() -> dict[str, str]:
+    variables = {name: PREFIX + name.upper() for name in Settings.model_fields}
+    return {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
+
+
+def _from_file() -> dict[str, Any]:
     named = os.environ.get(CONFIG_VARIABLE)
-    if named is None:
-        return DEFAULT_CONFIG
-    path = Path(named)
-    if not path.is_file():
+    path = DEFAULT_CONFIG if named is None else Path(named)
+    if path.is_file():
+        return _read_toml(path)
+    if named is not None:
         raise ValueError(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it, or unset it")
-    return path
+    return {}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error

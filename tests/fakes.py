@@ -19,6 +19,7 @@ class FakeBackend:
 
     name: str = "fake"
     device: str = "cpu"
+    precision: str = "fp32"
     runs: list[int] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)

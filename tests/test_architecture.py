@@ -61,7 +61,7 @@ def _written_files() -> Iterator[Path]:
     folders = (ROOT / name for name in (".ci", "benchmarks", "deploy", "docs", "models", "service", "tests", "training"))
     below = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     for path in (*top, *below):
-        if path.suffix in TEXT_SUFFIXES and "__pycache__" not in path.parts and not path.name.startswith(".coverage"):
+        if path.suffix in TEXT_SUFFIXES and not {"__pycache__", ".peers"} & set(path.parts) and not path.name.startswith(".coverage"):
             yield path
 
 

@@ -1,4 +1,4 @@
-"""`carousel-train forecast | next-word | classify | inspect`."""
+"""`carousel-train forecast | next-word | classify | recipe | quantize | inspect`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from service.contract.manifest import ArtifactError
-from training.config import ClassifyConfig, ConfigError, ForecastConfig, NextWordConfig, RunConfig, build_config, read_recipe
+from training.config import CONFIGS, ConfigError, RunConfig, build_config, read_recipe
 from training.data.files import DataError
 from training.inspect import find_artifact, show
 from training.loop import TrainingError
+from training.republish import republish_in_int8
 from training.run import WorseThanNaiveError, run
+from training.terminal import published_line
 
-CONFIGS: dict[str, type[RunConfig]] = {"forecast": ForecastConfig, "next-word": NextWordConfig, "classify": ClassifyConfig}
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -27,10 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console, errors = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     try:
-        if options.command == "inspect":
-            show(find_artifact(options.models, options.model).manifest, console)
-        else:
-            run(_config(options), resume=options.resume, console=console)
+        match options.command:
+            case "inspect":
+                show(find_artifact(options.models, options.model).manifest, console)
+            case "quantize":
+                before = find_artifact(options.models, options.model)
+                republished = republish_in_int8(before, models=options.models, data=options.data, console=console)
+                console.print(published_line(republished))
+            case _:
+                run(_config(options), resume=options.resume, console=console)
     except (ConfigError, DataError, TrainingError, ArtifactError, WorseThanNaiveError) as error:
         errors.print(f"carousel-train: {error}", markup=False, highlight=False, style="red")
         return 1
@@ -58,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     any_recipe.add_argument("--resume", action="store_true", help="go on from the checkpoint of a run that was stopped")
     for field in ("data", "models", "runs"):
         _add_flag(any_recipe, field, RunConfig.model_fields[field])
+    explanation = "Publish the next version of a model, the same network with a graph in int8 beside the one in fp32."
+    quantize = commands.add_parser("quantize", help="Add a graph in int8 to a published model.", description=explanation)
+    quantize.add_argument("model", metavar="NAME[@VERSION]")
+    quantize.add_argument("--data", help="where the data lie that it was trained on (default: where they lay then)")
+    quantize.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
     inspect = commands.add_parser(
         "inspect", help="Show a published model.", description="Show a published model: task, signature, scores, weights."
     )

@@ -62,6 +62,9 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of every random choice.")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where to train; auto takes a GPU when there is one.")
 
+    int8: bool = Field(
+        default=True, description="Publish a graph in int8 beside the one in fp32, where it keeps its bounds and is smaller or faster."
+    )
     grid: dict[str, list[Any]] = Field(
         default_factory=dict,
         description="Settings to compare, for example `dropout = [0.0, 0.3]`: every combination is trained, the best published.",
@@ -149,6 +152,8 @@ class ClassifyConfig(RunConfig):
     )
 
 
+CONFIGS: dict[str, type[RunConfig]] = {"forecast": ForecastConfig, "next-word": NextWordConfig, "classify": ClassifyConfig}
+"""Task -> its configuration."""
 PATHS = ("data", "labels", "test_data", "test_labels", "validation_data")
 """Settings that name files of data."""
 Config = TypeVar("Config", bound=RunConfig)

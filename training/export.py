@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from service.contract.golden import Golden, Tensors, difference, dump_goldens, parse_goldens, replay
+from service.contract.int8 import INT8_TOLERANCE
 from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, ParameterEntry, TensorSpec
-from service.contract.repository import GOLDEN, ONNX, TORCHSCRIPT, Artifact
+from service.contract.repository import GOLDEN, GOLDEN_INT8, ONNX, ONNX_INT8, TORCHSCRIPT, Artifact
 from training.cells import GATES, Cell
 
 OPSET = 17
@@ -63,7 +64,7 @@ def export(graph: Graph, folder: Path, *, trials: list[Tensors], goldens: list[T
 
 
 def replay_published(artifact: Artifact, graph: Graph) -> None:
-    """Replay golden.json through each format of an artifact as it lies on disk.
+    """Replay the golden requests through each graph of an artifact as it lies on disk.
 
     Raises:
         ArtifactError: one of them answers differently.
@@ -71,6 +72,9 @@ def replay_published(artifact: Artifact, graph: Graph) -> None:
     goldens = parse_goldens(artifact.file(GOLDEN).read_bytes())
     replay(goldens, onnx_run(artifact.file(ONNX)), what=ONNX)
     replay(goldens, torchscript_run(graph, artifact.file(TORCHSCRIPT)), what=TORCHSCRIPT)
+    if ONNX_INT8 in artifact.manifest.files:
+        own = parse_goldens(artifact.file(GOLDEN_INT8).read_bytes())
+        replay(own, onnx_run(artifact.file(ONNX_INT8)), what=ONNX_INT8, tolerance=INT8_TOLERANCE)
 
 
 def to_onnx(graph: Graph, example: Tensors) -> bytes:

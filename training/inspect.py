@@ -9,6 +9,7 @@ from rich.table import Table
 
 from service.contract.manifest import ArtifactError, Manifest
 from service.contract.repository import Artifact, load_artifact, locations
+from training.quantize import int8_told
 from training.terminal import score_table
 
 GATE_NAMES = {"lstm": "4 gates: input, forget, cell, output", "gru": "3 gates: reset, update, new", "rnn": "1 gate"}
@@ -39,6 +40,8 @@ def show(manifest: Manifest, console: Console) -> None:
     console.print(score_table(manifest.scores))
     if manifest.scores.note:
         console.print(manifest.scores.note, markup=False)
+    if manifest.int8 is not None:
+        console.print(f"int8: {int8_told(manifest.int8)}", markup=False, highlight=False)
     console.print(parameter_count_table(manifest))
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+from service.contract.int8 import Int8
 from service.contract.manifest import Json, Manifest, Network, ParameterEntry, Scores, Training
 from service.contract.repository import ONNX, TORCHSCRIPT, Artifact, file_entry, publish
 from training.config import PATHS, RunConfig
@@ -17,6 +18,7 @@ from training.export import Graph, Run, onnx_run, parameter_table, replay_publis
 from training.learners.base import TaskLearner
 from training.loop import Epoch
 from training.pictures import loss_curves
+from training.quantize import int8_told
 from training.report import write_report
 
 AnyLearner = TaskLearner[Any]
@@ -34,6 +36,7 @@ class Trained:
     scores: Scores
     device: str
     folder: Path
+    int8: Int8 | None = None
 
     @property
     def run(self) -> Run:
@@ -94,6 +97,7 @@ def _manifest(best: Trained, graph: Graph, parameters: tuple[ParameterEntry, ...
         scores=best.scores,
         training=_training(best),
         parity=best.parity,
+        int8=best.int8,
         files={path.name: file_entry(path) for path in folder.iterdir()},
     )
 
@@ -126,5 +130,6 @@ def _facts(best: Trained, runs: int) -> list[tuple[str, str]]:
             + (f", best of {runs}" if runs > 1 else ""),
         ),
         ("Exported", f"ONNX differs from torch by {best.parity[ONNX]:.1e}, TorchScript by {best.parity[TORCHSCRIPT]:.1e}"),
+        *([("In int8", int8_told(best.int8))] if best.int8 is not None else []),
         ("Scored on", best.scores.split),
     ]

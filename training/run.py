@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +23,8 @@ from training.learners.forecast import ForecastLearner
 from training.learners.next_word import NextWordLearner
 from training.loop import TrainingError, fit
 from training.publish import AnyLearner, Trained, publish_trained
-from training.terminal import FitDisplay, score_table
+from training.quantize import int8_told, quantize
+from training.terminal import FitDisplay, published_line, score_table
 
 SAVE_EVERY_S = 10.0
 """Seconds between checkpoints, at the least."""
@@ -59,9 +61,13 @@ def run(config: RunConfig, *, resume: bool, console: Console) -> Artifact:
             raise WorseThanNaiveError(
                 f"not published: {best.scores.note or 'a naive baseline does better.'} Publish it with --allow-worse-than-naive."
             )
+        if config.int8:
+            int8 = quantize(best.learner, best.folder)
+            console.print(f"int8: {int8_told(int8)}", markup=False, highlight=False)
+            best = replace(best, int8=int8)
         artifact = publish_trained(best, runs=len(trials))
     shutil.rmtree(checkpoints[0].parent, ignore_errors=True)
-    console.print(f"published [bold]{artifact.manifest.name}[/] version {artifact.manifest.version} in {artifact.folder}")
+    console.print(published_line(artifact))
     return artifact
 
 

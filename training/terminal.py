@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from service.contract.manifest import Scores
+from service.contract.repository import Artifact
 from training.loop import Epoch
 
 EPOCH_LINES = 20
@@ -53,6 +54,12 @@ class FitDisplay:
         if epoch.number == 1 or epoch.number % self._every == 0:
             losses = f"loss {epoch.train_loss:.4f}  validation {epoch.validation_loss:.4f}"
             self._console.print(f"epoch {epoch.number:>3}  {losses}  {epoch.seconds:.1f} s", highlight=False)
+
+
+def published_line(artifact: Artifact) -> str:
+    """What was published and where, with rich's markup."""
+    manifest = artifact.manifest
+    return f"published [bold]{manifest.name}[/] version {manifest.version} in {artifact.folder}"
 
 
 def score_table(scores: Scores) -> Table:

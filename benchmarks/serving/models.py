@@ -1,16 +1,21 @@
 """The two models that every server runs, with random weights (speed does not ask what a model learned), published as artifacts.
 
+    python -m benchmarks.serving.models FOLDER
+
 - `bench-forecast`: an LSTM of two layers, 5 inputs -> 64, over 48 steps -> 24 values.
 - `bench-next-word`: 10,000 words, vectors of 256, an LSTM of 256 -> the best 5.
 """
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.serving.questions import CONTEXT, COVARIATES, HORIZON, VOCABULARY, word
 from service.contract.calendar import Frequency
 from service.contract.manifest import Data
 from training.config import ForecastConfig, NextWordConfig, RunConfig
@@ -22,21 +27,15 @@ from training.learners.next_word import NextWordLearner
 from training.loop import Epoch
 from training.publish import AnyLearner, Trained, publish_trained
 
-CONTEXT, HORIZON, COVARIATES = 48, 24, ("a", "b", "c")
-VOCABULARY = 10_000
-
 
 def publish_models(root: Path, scratch: Path) -> None:
     """Publish both into `root`."""
     torch.manual_seed(0)
     forecaster, next_word = _forecaster(root), _next_word(root, scratch)
+    for weights in forecaster.network.parameters():
+        torch.nn.init.normal_(weights, std=0.2)  # it begins as the mean of the history: every forecast would be alike
     _publish(forecaster.config, forecaster, scratch / "forecaster")
     _publish(next_word.config, next_word, scratch / "next-word")
-
-
-def word(number: int) -> str:
-    """A made-up word for a number below 26 cubed: letters only, so that it is one token."""
-    return "".join(chr(97 + digit) for digit in (number // 676, number // 26 % 26, number % 26))
 
 
 def _forecaster(root: Path) -> ForecastLearner:
@@ -82,3 +81,8 @@ def _publish(config: RunConfig, learner: AnyLearner, folder: Path) -> None:
 
 def _data(rows: int) -> Data:
     return Data(source="generated", sha256="0" * 64, rows=rows, description="random numbers, for measuring speed")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch_folder:
+        publish_models(Path(sys.argv[1]), Path(scratch_folder))

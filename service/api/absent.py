@@ -13,10 +13,9 @@ from starlette.requests import Request
 from service.api.body import read_body
 from service.api.deps import context_of, model_of
 from service.errors import BadQuestion
+from service.oip.absent import TRACE_SETTINGS, log_settings, no_log_change, no_region, no_tracing
 
 router = APIRouter(include_in_schema=False)
-
-LEVELS = ("debug", "info", "warning", "error")
 
 
 @router.get("/v2/systemsharedmemory/status")
@@ -32,7 +31,7 @@ async def regions() -> list[dict[str, Any]]:
 @router.post("/v2/cudasharedmemory/region/{region}/register")
 async def region(region: str) -> None:
     """Refused."""
-    raise BadQuestion(f"no region {region[:40]!r}: no memory is shared with callers, send tensors in bodies")
+    raise no_region(region)
 
 
 @router.post("/v2/systemsharedmemory/unregister")
@@ -50,39 +49,32 @@ async def tracing(request: Request) -> dict[str, Any]:
     """Off."""
     if "name" in request.path_params:
         model_of(request, request.path_params["name"])
-    return {"trace_level": ["OFF"], "trace_rate": "0", "trace_count": "0", "log_frequency": "0", "trace_file": "", "trace_mode": "triton"}
+    return TRACE_SETTINGS
 
 
 @router.post("/v2/trace/setting")
 @router.post("/v2/models/{name}/trace/setting")
 async def trace(request: Request) -> dict[str, Any]:
     """Refused, unless nothing is to change."""
-    await _refuse_change(request, "requests are not traced here: metrics are at /metrics")
+    await _refuse_change(request, no_tracing())
     return await tracing(request)
 
 
 @router.get("/v2/logging")
-async def log_settings(request: Request) -> dict[str, Any]:
+async def log(request: Request) -> dict[str, Any]:
     """As the service was started."""
-    settings = context_of(request).settings
-    least = LEVELS.index(settings.log_level)
-    return {
-        "log_file": "",
-        **{f"log_{level}": least <= LEVELS.index(level) for level in LEVELS[1:]},
-        "log_verbose_level": int(least == 0),
-        "log_format": settings.log_format,
-    }
+    return log_settings(context_of(request).settings)
 
 
 @router.post("/v2/logging")
-async def log(request: Request) -> dict[str, Any]:
+async def change_log(request: Request) -> dict[str, Any]:
     """Refused, unless nothing is to change."""
-    await _refuse_change(request, "the log is set at the start: use --log-level and --log-format")
-    return await log_settings(request)
+    await _refuse_change(request, no_log_change())
+    return await log(request)
 
 
-async def _refuse_change(request: Request, remedy: str) -> None:
+async def _refuse_change(request: Request, refusal: BadQuestion) -> None:
     settings = context_of(request).settings
     data = await read_body(request.scope, request.receive, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
     if data.strip() not in (b"", b"{}"):
-        raise BadQuestion(remedy)
+        raise refusal

@@ -15,13 +15,13 @@ from service.contract.repository import MAX_VERSION_DIGITS
 from service.errors import BadQuestion, WrongTask
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.observe.tracing import Tracing
+from service.oip.reference import version_number
 from service.served_model import ServedModel
 from service.settings import Settings
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 _TIMEOUT = TIMEOUT_HEADER.lower().encode()
-LABEL_SIGN = "@"
-"""Between a model's name and a label, as registries of models write it."""
 _VERSION_HEADER = b"x-model-version"
 _ANSWERED_BY = "carousel.version"
 """Key of a scope: the version that answers the request."""
@@ -34,12 +34,18 @@ class Context:
     registry: ModelRegistry
     settings: Settings
     telemetry: Telemetry
+    tracing: Tracing | None = None
+
+
+def context_in(scope: Scope) -> Context:
+    """The context of the application that got the request of this scope."""
+    context: Context = scope["app"].state.context
+    return context
 
 
 def context_of(request: Request) -> Context:
     """The context of the application that got this request."""
-    context: Context = request.app.state.context
-    return context
+    return context_in(request.scope)
 
 
 async def _registry(request: Request) -> ModelRegistry:  # async: FastAPI would call a plain function in a thread
@@ -66,7 +72,7 @@ def model_of(request: Request, name: str, version: int | str | None = None) -> S
         ModelNotFound, VersionNotFound: there is none.
         BadQuestion: `version` is no version.
     """
-    model = context_of(request).registry.resolve(name, None if version is None else _version(version))
+    model = context_of(request).registry.resolve(name, version_number(version) if isinstance(version, str) else version)
     request.scope[_ANSWERED_BY] = model.manifest.version
     return model
 
@@ -93,15 +99,6 @@ def timeout_s(request: Request, *, microseconds: int = 0) -> float:
 def wrong_task(manifest: Manifest) -> WrongTask:
     """The error of a question for another task, naming the route that the model has."""
     return WrongTask(manifest.name, kind=manifest.task.kind, route=f"/v1/models/{manifest.name}/{manifest.task.kind}")
-
-
-def _version(version: int | str) -> int:
-    if isinstance(version, int):
-        return version
-    if version.isascii() and version.isdigit() and len(version) <= MAX_VERSION_DIGITS and int(version) > 0:
-        return int(version)
-    message = f"{version[:20]!r} is no version: a whole number from 1"
-    raise BadQuestion(f"version: {message}", errors=[{"where": ["path", "version"], "message": message}])
 
 
 def _milliseconds(value: bytes) -> int:

@@ -35,6 +35,7 @@ class DisconnectWatch:
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
+            self._watching = None  # they would hold each other until the collector comes round
         if self._gone and kind is asyncio.CancelledError and self._working is not None and not self._working.uncancel():
             raise ClientDisconnect from error
 

@@ -5,19 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import perf_counter
 
-from starlette.routing import Match
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.deps import Context, version_header
+from service.api.deps import Context, context_in, version_header
 from service.api.hot_route import HotRoute
 from service.api.request_id import request_id_header
 
 
+class Application(FastAPI):
+    """FastAPI, behind `entry` where one is set: what it wraps around every request would cost questions to models more than it gives."""
+
+    entry: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or open and close the application."""
+        if scope["type"] == "http" and self.entry is not None:
+            scope["app"] = self
+            await self.entry(scope, receive, send)
+        else:
+            await self.inner(scope, receive, send)
+
+    async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's own way."""
+        await super().__call__(scope, receive, send)
+
+
 class Dispatch:
-    """ASGI middleware; a pure one, since one that wraps requests in tasks and streams would cost more than the model."""
+    """Tries the routes of questions first. A pure ASGI middleware: one that wraps requests in tasks would cost more than the model."""
 
     def __init__(self, app: ASGIApp, *, hot: Sequence[HotRoute]) -> None:
-        """`hot` are tried first."""
+        """`hot` are tried before `app`."""
         self._app = app
         self._hot: dict[str, list[HotRoute]] = {}
         for route in hot:
@@ -25,13 +43,12 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        for route in self._hot.get(_last_word(scope["path"]), ()):
-            match, found = route.matches(scope)
-            if match is not Match.NONE:
-                scope.update(found)
+        path = scope["path"]
+        for route in self._hot.get(_last_word(path), ()):
+            found = route.path_regex.match(path)
+            if found is not None:
+                scope["route"] = route
+                scope["path_params"] = found.groupdict()
                 await route.handle(scope, receive, send)
                 return
         await self._cold(scope, receive, send)
@@ -51,7 +68,7 @@ class Dispatch:
         try:
             await self._app(scope, receive, labelled)
         finally:
-            context: Context = scope["app"].state.context
+            context: Context = context_in(scope)
             path = getattr(scope.get("route"), "path_format", "other")
             context.telemetry.answered(path, scope.get("path_params", {}), status, perf_counter() - started)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,7 +132,7 @@ async def _answer(request: Request, body: ForecastBody, name: str, version: int 
 def _dialogue(task: ForecastTask, body: ForecastBody) -> Dialogue[dict[str, Any]]:
     histories = _histories(task, body.series)
     forecasts = yield from task_forecast.forecast(task, histories, horizon=body.horizon, quantiles=body.quantiles)
-    return {"forecasts": [_jsonable(answer, position) for position, answer in enumerate(forecasts)]}
+    return {"forecasts": [_jsonable(answer) for answer in forecasts]}
 
 
 def _histories(task: ForecastTask, series: Sequence[Series]) -> list[History]:
@@ -149,10 +148,13 @@ def _histories(task: ForecastTask, series: Sequence[Series]) -> list[History]:
 
 
 def _history(task: ForecastTask, series: Series, where: tuple[str | int, ...]) -> History:
+    sent = {"past": series.past, "future": series.future}
+    table = {(*where, side, name): values for side, columns in sent.items() for name, values in columns.items()}
+    found = task_forecast.columns({(*where, "values"): series.values, **table})
     history = History(
-        values=task_forecast.column(series.values, where=(*where, "values")),
-        past={name: task_forecast.column(values, where=(*where, "past", name)) for name, values in series.past.items()},
-        future={name: task_forecast.column(values, where=(*where, "future", name)) for name, values in series.future.items()},
+        values=found[*where, "values"],
+        past={name: found[*where, "past", name] for name in series.past},
+        future={name: found[*where, "future", name] for name in series.future},
         id=series.id,
     )
     if series.timestamps is not None:
@@ -165,11 +167,7 @@ def _history(task: ForecastTask, series: Series, where: tuple[str | int, ...]) -
     return History(history.values, history.past, history.future, start, offset, series.id)
 
 
-def _jsonable(answer: Forecast, position: int) -> dict[str, Any]:
-    if not np.isfinite((answer.point, *answer.quantiles.values())).all():
-        raise QuestionError(
-            "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on", where=("series", position)
-        )
+def _jsonable(answer: Forecast) -> dict[str, Any]:
     return {
         "id": answer.id,
         "timestamps": answer.timestamps,

@@ -8,21 +8,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from service import __version__
 from service.api.deps import Metrics, Registry, context_of
 from service.api.problem import oip_documented
 from service.errors import ShuttingDown
-
-EXTENSIONS = (
-    "binary_tensor_data",
-    "classification",
-    "generate",
-    "model_configuration",
-    "schedule_policy",
-    "statistics",
-)
-REPOSITORY_EXTENSION = "model_repository"
-"""Of a service that loads and unloads models over HTTP."""
+from service.oip.server import ServerMetadata, server_metadata
 
 
 class Health(BaseModel):
@@ -32,23 +21,19 @@ class Health(BaseModel):
     ready: bool = Field(description="At least one model is served, and the service is not stopping.")
 
 
-class ServerMetadata(BaseModel):
-    """What the protocol says of a server."""
-
-    name: str = Field(description="`carousel`.")
-    version: str = Field(description="Release of Carousel.")
-    extensions: list[str] = Field(description="Extensions of the protocol that work here.")
-
-
 router = APIRouter()
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> dict[str, str]:
+    """Where clients of KServe's protocol v1 look whether a server is alive, and people what it is."""
+    return {"status": "alive", "docs": "/docs"}
 
 
 @router.get("/v2", tags=["Open Inference Protocol"], summary="The server")
 async def server(request: Request) -> ServerMetadata:
     """Name, release and extensions of the server."""
-    closed = context_of(request).settings.repository_mode == "none"
-    extensions = sorted(EXTENSIONS if closed else (*EXTENSIONS, REPOSITORY_EXTENSION))
-    return ServerMetadata(name="carousel", version=__version__, extensions=extensions)
+    return server_metadata(context_of(request).settings, http=True)
 
 
 @router.get("/v2/health/live", tags=["Health"], summary="Whether the service answers")

@@ -18,13 +18,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.api.body import Body, read_body
-from service.api.deps import Context, version_header
+from service.api.deps import Context, context_in, version_header
 from service.api.disconnect import DisconnectWatch
-from service.api.problem import error_response, no_route_response
+from service.api.problem import NO_ROUTE, error_response, no_route_response
 from service.api.request_id import request_id_header
 from service.errors import BodyTooLarge, InferenceFailed, ServiceError
 
 logger = logging.getLogger(__name__)
+
+_JSON = (b"content-type", b"application/json")
 
 
 class HotRoute(APIRoute):
@@ -42,7 +44,7 @@ class HotRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        context: Context = scope["app"].state.context
+        context = context_in(scope)
         started = perf_counter()
         identity = request_id_header(scope)
         try:
@@ -60,19 +62,28 @@ class HotRoute(APIRoute):
 
     async def _answered(self, scope: Scope, receive: Receive, context: Context) -> Response:
         if scope["method"] != "POST":
+            context.telemetry.reject(NO_ROUTE, scope["path_params"])
             return no_route_response(405, "Method Not Allowed", method=scope["method"], path=scope["path"], headers={"Allow": "POST"})
         settings = context.settings
         data = await read_body(scope, receive, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
         body = self.body_model.read(data, scope["headers"])
         async with DisconnectWatch(receive):
             answer = await self.endpoint(Request(scope), body=body, **scope["path_params"])
-        if isinstance(answer, Response):
-            return answer
-        return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+        return answer if isinstance(answer, Response) else JsonResponse(answer)
+
+
+class JsonResponse(Response):
+    """What `answer` is as JSON, numpy arrays included."""
+
+    def __init__(self, answer: object) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        self.raw_headers = [_JSON, (b"content-length", b"%d" % len(self.body))]
 
 
 def _refused(error: ServiceError, scope: Scope, context: Context) -> Response:
-    context.telemetry.reject(error.slug)
+    context.telemetry.reject(error.slug, scope["path_params"])
     response = error_response(error, path=scope["path"])
     if isinstance(error, BodyTooLarge):
         response.headers["connection"] = "close"  # the rest of the body is not read: this connection is of no more use

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
@@ -15,33 +15,14 @@ from service.api.content_coding import MIN_COMPRESSED_BYTES, accepted_coding, co
 from service.api.deps import Version, model_of, timeout_s
 from service.api.hot_route import HotRoute
 from service.api.problem import MODEL_ERRORS, QUESTION_ERRORS, oip_documented
-from service.api.protocol import LENGTH_HEADER, NO_PARAMETERS, InferAnswer, InferBody
+from service.api.protocol import LENGTH_HEADER, InferAnswer, InferBody
 from service.api.tensors_in import decode
 from service.api.tensors_out import encode, wanted_outputs
-from service.contract.manifest import TensorSpec
 from service.errors import BadQuestion
+from service.oip.metadata import ModelMetadata, model_metadata
+from service.oip.parameters import NO_PARAMETERS, refuse_sequence
 from service.served_model import ServedModel
 from service.tasks.dialogue import QuestionError
-
-PLATFORMS: dict[str, Literal["onnx_onnxv1", "pytorch_torchscript"]] = {"onnx": "onnx_onnxv1", "torchscript": "pytorch_torchscript"}
-
-
-class Tensor(BaseModel):
-    """A tensor that the graph takes or gives."""
-
-    name: str = Field(description="Its name in the graph.")
-    datatype: str = Field(description="`FP32`, `INT64`, ...")
-    shape: list[int] = Field(description="Batch first; -1 is any size.")
-
-
-class ModelMetadata(BaseModel):
-    """What the protocol says of a model."""
-
-    name: str = Field(description="The model.")
-    versions: list[str] = Field(description="Versions served.")
-    platform: str = Field(description="What runs its graph.")
-    inputs: list[Tensor] = Field(description="All of them are needed.")
-    outputs: list[Tensor] = Field(description="What the graph gives.")
 
 
 class ModelReady(BaseModel):
@@ -125,9 +106,7 @@ async def _answer(request: Request, body: InferBody, model: ServedModel) -> Resp
     manifest = model.manifest
     parameters = body.parameters or NO_PARAMETERS
     try:
-        if parameters.sequence_id not in (0, "", "0"):
-            message = "no state is kept between requests: send each state as a tensor, and the one that came back with the next request"
-            raise QuestionError(message, where=("parameters", "sequence_id"))
+        refuse_sequence(parameters)
         wanted = wanted_outputs(manifest, body)
         tensors = decode(manifest, body)
     except QuestionError as error:
@@ -142,15 +121,4 @@ async def _answer(request: Request, body: InferBody, model: ServedModel) -> Resp
 
 
 def _metadata(request: Request, model: ServedModel) -> ModelMetadata:
-    manifest = model.manifest
-    return ModelMetadata(
-        name=manifest.name,
-        versions=[str(version) for version in request.app.state.context.registry.versions(manifest.name)],
-        platform=PLATFORMS[model.backend_name],
-        inputs=[_tensor(spec) for spec in manifest.inputs],
-        outputs=[_tensor(spec) for spec in manifest.outputs],
-    )
-
-
-def _tensor(spec: TensorSpec) -> Tensor:
-    return Tensor(name=spec.name, datatype=spec.datatype, shape=list(spec.shape))
+    return model_metadata(model, request.app.state.context.registry.versions(model.manifest.name))

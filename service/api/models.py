@@ -45,6 +45,7 @@ class ModelCard(BaseModel):
     files: dict[str, int] = Field(description="File of the artifact -> bytes.")
     backend: str = Field(description="What runs its graph: `onnx` or `torchscript`.")
     device: str = Field(description="Where it runs: `cpu` or `cuda`.")
+    precision: str = Field(description="What its graph computes with: `fp32` or `int8`.")
 
 
 class RefusedArtifact(BaseModel):

@@ -26,6 +26,7 @@ from service.errors import (
 
 PROBLEM_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
+NO_ROUTE = "no-route"
 
 MODEL_ERRORS: tuple[type[ServiceError], ...] = (ModelNotFound, VersionNotFound, LabelNotFound)
 QUESTION_ERRORS: tuple[type[ServiceError], ...] = (
@@ -91,7 +92,7 @@ def no_route_response(status: int, title: str, *, method: str, path: str, header
     detail = f"{method} {path}: {title}; the routes are listed at /docs"
     if speaks_oip(path):
         return oip_response(status, detail, headers=headers)
-    return problem_response(status=status, slug="no-route", title=title, detail=detail, headers=headers)
+    return problem_response(status=status, slug=NO_ROUTE, title=title, detail=detail, headers=headers)
 
 
 def oip_response(status: int, detail: str, *, headers: dict[str, str] | None = None) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
@@ -15,7 +15,17 @@ from service.api.body import Body, Headers, parse_body
 from service.api.deps import context_of
 from service.api.hot_route import HotRoute
 from service.api.problem import oip_documented
-from service.errors import BadQuestion, BodyTooLarge, LoadFailed, MalformedBody, ModelNotFound, RepositoryClosed, ShuttingDown
+from service.errors import (
+    BadQuestion,
+    BodyTooLarge,
+    LoadFailed,
+    MalformedBody,
+    ModelNotFound,
+    RepositoryClosed,
+    ShuttingDown,
+    WorkersBehind,
+)
+from service.oip.repository import RepositoryEntry, refuse_load_parameters, repository_index
 
 
 class OptionalBody(Body):
@@ -39,15 +49,6 @@ class ChangeBody(OptionalBody):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Only `unload_dependents` is taken: no model depends on another.")
 
 
-class RepositoryEntry(BaseModel):
-    """One version of a model."""
-
-    name: str = Field(description="The model.")
-    version: str = Field(description="Its version.")
-    state: Literal["READY", "UNAVAILABLE", "LOADING", "UNLOADING"] = Field(description="Whether it answers.")
-    reason: str = Field(description="Why not, or why a newer copy of it does not.")
-
-
 class Changed(BaseModel):
     """A change that was made."""
 
@@ -62,7 +63,7 @@ _Change = Annotated[ChangeBody, BodyParameter(openapi_examples=examples.bodies(e
 _ALL = IndexBody()
 _NOTHING = ChangeBody()
 _read_errors = (MalformedBody, BodyTooLarge, BadQuestion)
-_change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed, LoadFailed, ShuttingDown))
+_change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed, LoadFailed, ShuttingDown, WorkersBehind))
 
 
 @router.post(
@@ -73,12 +74,7 @@ _change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed,
 )
 async def index(request: Request, body: _Index = _ALL) -> list[dict[str, Any]]:
     """All versions that the service knows of, those that do not answer with the reason."""
-    entries = context_of(request).registry.index()
-    return [
-        {"name": entry.name, "version": str(entry.version), "state": entry.state, "reason": entry.reason}
-        for entry in entries
-        if entry.state == "READY" or not body.ready
-    ]
+    return [entry.model_dump() for entry in repository_index(context_of(request).registry, ready=body.ready)]
 
 
 @router.post("/v2/repository/models/{name}/load", response_model=Changed, summary="Load a model", responses=_change_errors)
@@ -87,9 +83,7 @@ async def load(request: Request, name: _Name, body: _Change = _NOTHING) -> dict[
 
     The service must be started with `--repository-mode explicit` or `poll`.
     """
-    for parameter in body.parameters:
-        message = "models come from the model folder alone: publish a version there, then load it without parameters"
-        raise BadQuestion(f"parameters.{parameter}: {message}", errors=[{"where": ["parameters", parameter], "message": message}])
+    refuse_load_parameters(body.parameters)
     await run_in_threadpool(context_of(request).registry.load, name)
     return {"name": name}
 

@@ -1,4 +1,4 @@
-"""Run model.onnx with ONNX Runtime."""
+"""Run model.onnx, or model.int8.onnx, with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import onnxruntime as ort
 
-from service.backends.base import Device
+from service.backends.base import Device, WantedPrecision
 from service.contract.golden import Tensors
+from service.contract.int8 import Precision
 from service.contract.manifest import ArtifactError, Manifest, TensorSpec
 from service.contract.onnx_file import refuse_external_data
-from service.contract.repository import ONNX, Artifact
+from service.contract.repository import ONNX, ONNX_INT8, Artifact
 from service.errors import StartupError
 
 logger = logging.getLogger(__name__)
@@ -33,31 +34,39 @@ class OnnxBackend:
     outputs: list[str]
     device: str
     name: str = "onnx"
+    precision: Precision = "fp32"
 
     @classmethod
-    def load(cls, artifact: Artifact, *, device: Device, threads: int) -> OnnxBackend:
-        """Load the artifact's graph.
+    def load(cls, artifact: Artifact, *, device: Device, threads: int, precision: WantedPrecision = "fp32") -> OnnxBackend:
+        """Load the artifact's graph in the precision that is wanted.
 
         Raises:
-            ArtifactError: the file is refused, or its graph is not what the manifest says.
-            StartupError: `cuda` was asked for and is not there.
+            ArtifactError: the file is refused, or its graph is not what the manifest says, or there is none of this precision.
+            StartupError: `cuda` was asked for and is not there, or has no kernels of this precision.
         """
-        model = artifact.read(ONNX)
-        refuse_external_data(model)
         providers = choose_providers(device, ort.get_available_providers())
+        chosen = choose_precision(precision, artifact.manifest, device=device, cuda=CUDA in providers)
+        if chosen == "int8":
+            providers = [CPU]
+        file = ONNX_INT8 if chosen == "int8" else ONNX
+        model = artifact.read(file)
+        refuse_external_data(model, what=file)
         try:
             session = ort.InferenceSession(model, _options(threads), providers=providers)
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
-            raise ArtifactError(f"{ONNX} cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
+            raise ArtifactError(f"{file} cannot be loaded by onnxruntime {ort.__version__}: {error}") from error
         taken = taken_device(device, session.get_providers())
+        if taken == "cpu":
+            session._model_bytes = None  # it keeps the file in memory, to load it again should a GPU fail
         if taken == "cpu" and CUDA in providers:
             logger.warning("%s runs on the CPU: the GPU's libraries did not load", artifact.manifest.name)
-        check_graph(artifact.manifest, session.get_inputs(), session.get_outputs())
-        return cls(session, [spec.name for spec in artifact.manifest.outputs], taken)
+        check_graph(artifact.manifest, session.get_inputs(), session.get_outputs(), what=file)
+        return cls(session, [spec.name for spec in artifact.manifest.outputs], taken, precision=chosen)
 
-    def run(self, inputs: Tensors) -> Tensors:
-        """Every output of the manifest for these inputs."""
-        return dict(zip(self.outputs, self.session.run(self.outputs, inputs), strict=True))
+    def run(self, inputs: Tensors, outputs: Sequence[str] = ()) -> Tensors:
+        """These outputs for these inputs, or every one of the manifest."""
+        names = outputs or self.outputs
+        return dict(zip(names, self.session.run(names, inputs), strict=True))
 
     def close(self) -> None:
         """Free the session's memory."""
@@ -77,6 +86,26 @@ def choose_providers(device: Device, available: Sequence[str]) -> list[str]:
     return [CUDA, CPU]
 
 
+def choose_precision(wanted: WantedPrecision, manifest: Manifest, *, device: Device, cuda: bool) -> Precision:
+    """The precision to run in: `auto` takes int8 on the CPU where it is published and was faster. It has no kernels for a GPU (`cuda`).
+
+    Raises:
+        ArtifactError: `int8` was asked for and this artifact has none.
+        StartupError: `int8` was asked for on a GPU.
+    """
+    int8 = manifest.int8
+    if wanted == "auto":
+        return "int8" if int8 is not None and int8.pays and not cuda else "fp32"
+    if wanted == "int8" and device == "cuda":
+        raise StartupError("--precision int8 runs on the CPU: start with --device cpu, or with --precision auto")
+    if wanted == "int8" and int8 is None:
+        remedy = f"add one with `carousel-train quantize {manifest.name}`, or start with --precision auto"
+        raise ArtifactError(f"--precision int8, but it has no graph in int8: {remedy}")
+    if wanted == "int8" and int8 is not None and not int8.published:
+        raise ArtifactError(f"--precision int8, but its graph in int8 was not published ({int8.reason}): start with --precision auto")
+    return wanted
+
+
 def taken_device(device: Device, providers: Sequence[str]) -> str:
     """Where a session with these providers runs.
 
@@ -90,29 +119,29 @@ def taken_device(device: Device, providers: Sequence[str]) -> str:
     return "cpu"
 
 
-def check_graph(manifest: Manifest, inputs: Iterable[Any], outputs: Iterable[Any]) -> None:
-    """Do nothing when the graph takes and gives what the manifest says; the arguments are onnxruntime's `NodeArg`s.
+def check_graph(manifest: Manifest, inputs: Iterable[Any], outputs: Iterable[Any], *, what: str = ONNX) -> None:
+    """Do nothing when the graph of a file takes and gives what the manifest says; the arguments are onnxruntime's `NodeArg`s.
 
     Raises:
         ArtifactError: a tensor is missing, unknown, of another type or shape, or its batch axis is fixed.
     """
-    for what, specs, nodes in (("input", manifest.inputs, inputs), ("output", manifest.outputs, outputs)):
+    for side, specs, nodes in (("input", manifest.inputs, inputs), ("output", manifest.outputs, outputs)):
         found = {node.name: node for node in nodes}
         wanted = {spec.name: spec for spec in specs}
         if found.keys() != wanted.keys():
-            raise ArtifactError(f"{ONNX} has the {what}s {', '.join(found)}; the manifest says {', '.join(wanted)}: export it again")
+            raise ArtifactError(f"{what} has the {side}s {', '.join(found)}; the manifest says {', '.join(wanted)}: export it again")
         for name, spec in wanted.items():
-            _check_tensor(spec, found[name], what)
+            _check_tensor(spec, found[name], f"{what}: {side} {name!r}")
 
 
-def _check_tensor(spec: TensorSpec, node: Any, what: str) -> None:  # noqa: ANN401 - onnxruntime ships no types
+def _check_tensor(spec: TensorSpec, node: Any, which: str) -> None:  # noqa: ANN401 - onnxruntime ships no types
     datatype = _DATATYPES.get(node.type)
     if datatype != spec.datatype:
-        raise ArtifactError(f"{ONNX}: {what} {spec.name!r} is {datatype or node.type}; the manifest says {spec.datatype}: export it again")
+        raise ArtifactError(f"{which} is {datatype or node.type}; the manifest says {spec.datatype}: export it again")
     graph = tuple(size if isinstance(size, int) else -1 for size in node.shape)  # free axes have names in the graph
     agree = len(graph) == len(spec.shape) and all(own in (-1, said) for own, said in zip(graph, spec.shape, strict=True))
     if not agree:
-        raise ArtifactError(f"{ONNX}: {what} {spec.name!r} has shape {graph}; the manifest says {spec.shape}: export it again")
+        raise ArtifactError(f"{which} has shape {graph}; the manifest says {spec.shape}: export it again")
 
 
 def _options(threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from service.backends.base import Device
 from service.contract.golden import Tensors
+from service.contract.int8 import Precision
 from service.contract.manifest import ArtifactError
 from service.contract.repository import TORCHSCRIPT, Artifact
 from service.errors import StartupError
@@ -29,6 +31,7 @@ class TorchScriptBackend:
     outputs: list[str]
     device: str
     name: str = "torchscript"
+    precision: Precision = "fp32"
 
     @classmethod
     def load(cls, artifact: Artifact, *, device: Device, threads: int) -> TorchScriptBackend:
@@ -44,16 +47,17 @@ class TorchScriptBackend:
         inputs = [spec.name for spec in artifact.manifest.inputs]
         return cls(module, inputs, [spec.name for spec in artifact.manifest.outputs], taken)
 
-    def run(self, inputs: Tensors) -> Tensors:
-        """Every output of the manifest for these inputs."""
+    def run(self, inputs: Tensors, outputs: Sequence[str] = ()) -> Tensors:
+        """These outputs for these inputs, or every one of the manifest."""
         if self.module is None:
             raise RuntimeError("this backend is closed")
         # torch takes no read-only arrays, which is what a request's bytes are
         tensors = [torch.from_numpy(np.require(inputs[name], requirements="W")).to(self.device) for name in self.inputs]
         with torch.inference_mode():
             given = self.module(*tensors)
-        outputs = (given,) if isinstance(given, torch.Tensor) else given
-        return {name: tensor.cpu().numpy() for name, tensor in zip(self.outputs, outputs, strict=True)}
+        answered = (given,) if isinstance(given, torch.Tensor) else given
+        wanted = outputs or self.outputs
+        return {name: tensor.cpu().numpy() for name, tensor in zip(self.outputs, answered, strict=True) if name in wanted}
 
     def close(self) -> None:
         """Free the module."""

@@ -11,16 +11,19 @@ import numpy as np
 
 from service.contract.golden import Tensors
 from service.errors import BadQuestion
+from service.observe.timeline import CURRENT, Passage, Timeline
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """One request; its times are of `time.monotonic`.
+    """One request for these `outputs`, all of them where none are named; `kind` is what `kind_of` says; times are of `time.monotonic`.
 
     `queued`, guarded by the batcher's lock, is true until a worker takes it or its caller gives it up.
     """
 
     inputs: Tensors
+    outputs: tuple[str, ...]
+    kind: Hashable
     rows: int
     timeout_s: float
     submitted_ns: int
@@ -29,6 +32,12 @@ class Work:
     future: asyncio.Future[Tensors]
     loop: asyncio.AbstractEventLoop
     queued: bool = True
+    timeline: Timeline | None = field(default_factory=CURRENT.get)
+
+    def note(self, taken_ns: int, finished_ns: int, *, rows: int) -> None:
+        """Tell whoever tells of this request how it went: `rows` were run, none where it was given up."""
+        if self.timeline is not None:
+            self.timeline.passages.append(Passage(rows, self.submitted_ns, taken_ns, finished_ns))
 
 
 @dataclass(slots=True)
@@ -41,7 +50,7 @@ class Waiting:
     def add(self, work: Work) -> None:
         """Let one more wait."""
         self.rows += work.rows
-        self.levels.setdefault(work.priority, OrderedDict()).setdefault(_kind(work.inputs), deque()).append(work)
+        self.levels.setdefault(work.priority, OrderedDict()).setdefault(work.kind, deque()).append(work)
 
     def first(self) -> Work:
         """The head of the next batch."""
@@ -72,18 +81,18 @@ def count_rows(inputs: Tensors) -> int:
     """Rows of a request.
 
     Raises:
-        BadQuestion: its tensors differ in their number of rows, so that a batch could not be taken apart again.
+        BadQuestion: it has none, or its tensors differ in their number, so that a batch could not be taken apart again.
     """
     sizes = {array.shape[:1] for array in inputs.values()}
-    if len(sizes) != 1 or sizes == {()}:
+    if len(sizes) != 1 or not all(map(all, sizes)) or sizes == {()}:
         said = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
-        raise BadQuestion(f"every input needs the same number of rows on its first axis, not {said or 'no inputs'}")
+        raise BadQuestion(f"every input needs the same number of rows, at least one, on its first axis, not {said or 'no inputs'}")
     return int(sizes.pop()[0])
 
 
-def _kind(inputs: Tensors) -> Hashable:
-    """Equal for requests that may be stacked: names, types and all axes but the first."""
-    return frozenset((name, array.dtype, array.shape[1:]) for name, array in inputs.items())
+def kind_of(inputs: Tensors, outputs: tuple[str, ...]) -> Hashable:
+    """Equal for requests that may be stacked: names, types and all axes but the first, and the outputs that are wanted."""
+    return outputs, *[(name, array.dtype, array.shape[1:]) for name, array in inputs.items()]
 
 
 def stack(batch: Sequence[Work]) -> Tensors:

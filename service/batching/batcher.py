@@ -1,7 +1,7 @@
 """Requests that wait for one graph, run together.
 
-There is no waiting window unless one is asked for: a worker thread takes what has gathered while it was busy. On a request's way lie one
-hop to that thread and one back, and the way back is shared by all requests of a batch.
+There is no waiting window unless one is asked for: a batch is what has gathered while the one before it ran. Batches known to be brief run
+on the event loop itself, since a hop to a thread and back costs more than they do; all others run on worker threads.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 
-from service.batching.batch import Waiting, Work, count_rows
+from service.batching.batch import Waiting, Work, count_rows, kind_of
+from service.batching.brevity import Brevity
 from service.batching.execution import Execution, Outcome, RunGraph
+from service.batching.inline import Inline
 from service.contract.golden import Tensors
 from service.errors import DeadlineExceeded, QueueFull, ServiceError, ShuttingDown
 from service.observe.statistics import Meter
@@ -25,11 +28,12 @@ _Answer = tuple[asyncio.Future[Tensors], Outcome]
 
 
 class Batcher:
-    """Runs `run` on threads of its own, for requests of any event loop.
+    """Runs `run` for requests of any event loop, on threads of its own or, where that is brief, on the loop that asks first.
 
-    `max_batch_rows` bounds one run: a larger request is run in pieces. `max_queue_rows` bounds what waits: beyond it `submit` refuses.
+    `max_inline_ms` is the longest that a batch may hold up the loop. `max_batch_rows` bounds one run: a larger request is run in pieces.
+    `max_queue_rows` bounds what waits: beyond it `submit` refuses.
     `max_queue_delay_ms` is how long a batch that is not full waits for more; `instances` batches run at the same time.
-    `meter` is told what is done.
+    `meter` is told what is done; `running` bounds the batches that run at the same time on the threads of several batchers.
     """
 
     def __init__(
@@ -42,18 +46,25 @@ class Batcher:
         max_queue_delay_ms: float = 0.0,
         instances: int = 1,
         priority_levels: int = 3,
+        max_inline_ms: float = 0.0,
         meter: Meter | None = None,
+        running: threading.Semaphore | None = None,
     ) -> None:
         self.meter = meter or Meter()
-        self._execution = Execution(run, max_batch_rows, name, self.meter)
+        brevity = Brevity(int(max_inline_ms * 1e6))
+        self._execution = Execution(run, max_batch_rows, name, self.meter, brevity)
+        self._inline = Inline(self._answer_here, brevity, max_batch_rows=max_batch_rows)
+        self._running: AbstractContextManager[object] = running or nullcontext()
         self._max_batch_rows = max_batch_rows
         self._max_queue_rows = max_queue_rows
         self._delay_ns = int(max_queue_delay_ms * 1e6)
         self._priority_levels = priority_levels
+        self._instances = instances
         self._name = name
         self._arrivals: SimpleQueue[Work | None] = SimpleQueue()  # None: no more will come
-        self._lock = threading.Lock()  # guards the next three and `Work.queued`; never held while the graph runs
+        self._lock = threading.Lock()  # guards the next four and `Work.queued`; never held while the graph runs
         self._queued_rows = 0
+        self._active = 0  # workers that have a batch
         self._in_flight = 0
         self._closing = False
         self._turn = threading.Lock()  # guards the next two: one worker at a time looks for its next batch
@@ -74,8 +85,8 @@ class Batcher:
         """Requests without an answer now, those that wait included."""
         return self._in_flight
 
-    async def submit(self, inputs: Tensors, *, timeout_s: float, priority: int = 0) -> Tensors:
-        """Outputs of the graph for these inputs, batch on axis 0 of each.
+    async def submit(self, inputs: Tensors, *, timeout_s: float, priority: int = 0, outputs: tuple[str, ...] = ()) -> Tensors:
+        """These outputs of the graph for these inputs, or all where none are named; batch on axis 0 of each.
 
         `priority` is 1 for what goes first, then 2 and so on up to `priority_levels`, as which higher ones count; 0 is the middle.
 
@@ -89,7 +100,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         level = min(priority, self._priority_levels) or (self._priority_levels + 1) // 2
         now_ns = time.monotonic_ns()
-        work = Work(inputs, count_rows(inputs), timeout_s, now_ns, now_ns + int(timeout_s * 1e9), level, loop.create_future(), loop)
+        deadline_ns = now_ns + int(timeout_s * 1e9)
+        kind, rows = kind_of(inputs, outputs), count_rows(inputs)
+        work = Work(inputs, outputs, kind, rows, timeout_s, now_ns, deadline_ns, level, loop.create_future(), loop)
         self._enqueue(work)
         timer = loop.call_later(timeout_s, self._expire, work)
         try:
@@ -111,6 +124,7 @@ class Batcher:
         deadline = time.monotonic() + drain_s
         for worker in self._workers:
             worker.join(max(deadline - time.monotonic(), 0.0))
+        self._inline.finish(max(deadline - time.monotonic(), 0.0))
         self._abandoned = True
 
     def _enqueue(self, work: Work) -> None:
@@ -118,10 +132,14 @@ class Batcher:
             if self._closing:
                 raise ShuttingDown
             if self._queued_rows and self._queued_rows + work.rows > self._max_queue_rows:
-                raise QueueFull(self._name, queued_rows=self._queued_rows, limit_rows=self._max_queue_rows)
+                wait_s = self.meter.seconds_for(self._queued_rows) / self._instances
+                raise QueueFull(self._name, queued_rows=self._queued_rows, limit_rows=self._max_queue_rows, wait_s=wait_s)
             self._queued_rows += work.rows
             self._in_flight += 1
-            self._arrivals.put(work)
+            # what is on its way to a thread goes first, and the more go with it the less each costs
+            threaded = self._delay_ns or self._active or not self._arrivals.empty()
+            if threaded or not self._inline.take(work):
+                self._arrivals.put(work)
 
     def _give_up(self, work: Work, reason: str) -> None:
         """Drop work that nobody waits for: where it has not begun, it frees its place and its tensors at once."""
@@ -131,14 +149,16 @@ class Batcher:
             work.queued = False
             self._queued_rows -= work.rows
             work.inputs = {}
-        self.meter.drop(reason, time.monotonic_ns() - work.submitted_ns)
+        now_ns = time.monotonic_ns()
+        work.note(now_ns, now_ns, rows=0)
+        self.meter.drop(reason, now_ns - work.submitted_ns)
 
     def _expire(self, work: Work) -> None:
         self._give_up(work, "deadline")
         if not work.future.done():
             work.future.set_exception(DeadlineExceeded(self._name, timeout_s=work.timeout_s))
 
-    # what follows runs on the workers' threads
+    # what follows runs on the workers' threads, `_answer_here` and what it calls on the loop too
 
     def _work(self) -> None:
         while (batch := self._next()) is not None:
@@ -151,6 +171,8 @@ class Batcher:
                 if not self._ended:
                     self._gather()
                 if self._waiting.levels:
+                    with self._lock:
+                        self._active += 1
                     return self._waiting.take(self._max_batch_rows)
                 if self._ended:
                     return None
@@ -176,18 +198,27 @@ class Batcher:
             self._waiting.add(work)
 
     def _answer(self, batch: Sequence[Work]) -> None:
-        batch = self._claim(batch)
-        if not batch:
-            return
-        outcomes: Iterable[Outcome] = [ShuttingDown() for _ in batch] if self._abandoned else self._execution.outcomes(batch)
         by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
-        for work, outcome in zip(batch, outcomes, strict=True):
-            by_loop.setdefault(work.loop, []).append((work.future, outcome))
+        with self._running:
+            for work, outcome in self._outcomes(batch):
+                by_loop.setdefault(work.loop, []).append((work.future, outcome))
+        with self._lock:  # before the answers are there: who asks again then finds the thread free
+            self._active -= 1
         for loop, answers in by_loop.items():
             try:
                 loop.call_soon_threadsafe(_deliver, answers)
             except RuntimeError:  # the loop was closed: nobody waits for these any more
                 logger.debug("%s: %d answers had no receiver", self._name, len(answers))
+
+    def _answer_here(self, batch: Sequence[Work]) -> None:
+        _deliver([(work.future, outcome) for work, outcome in self._outcomes(batch)])
+
+    def _outcomes(self, batch: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        batch = self._claim(batch)
+        if not batch:
+            return iter(())
+        outcomes: Iterable[Outcome] = [ShuttingDown() for _ in batch] if self._abandoned else self._execution.outcomes(batch)
+        return zip(batch, outcomes, strict=True)
 
     def _claim(self, batch: Sequence[Work]) -> list[Work]:
         """Those of the batch that are still waited for, no longer queued. Late ones are dropped: their timer is due and tells."""
@@ -201,6 +232,7 @@ class Batcher:
                     self._queued_rows -= work.rows
                     (claimed if work.deadline_ns > now_ns else late).append(work)
         for work in late:
+            work.note(now_ns, now_ns, rows=0)
             self.meter.drop("deadline", now_ns - work.submitted_ns)
         return claimed
 

@@ -44,16 +44,16 @@ def difference(expected: Tensors, found: Tensors) -> float:
     return max((_tensor_difference(want, found.get(name)) for name, want in expected.items()), default=0.0)
 
 
-def replay(goldens: list[Golden], run: Callable[[Tensors], Tensors], *, what: str) -> float:
+def replay(goldens: list[Golden], run: Callable[[Tensors], Tensors], *, what: str, tolerance: float = PARITY_TOLERANCE) -> float:
     """Run every golden request through `run`; the largest difference.
 
     Raises:
-        ArtifactError: a difference over the parity tolerance; `what` names the format in the message.
+        ArtifactError: a difference over the tolerance; `what` names the format in the message.
     """
     worst = max((difference(golden.outputs, run(golden.inputs)) for golden in goldens), default=0.0)
-    if worst > PARITY_TOLERANCE:
+    if worst > tolerance:
         raise ArtifactError(
-            f"{what} answers its golden requests with a difference of {worst:.2g}, over {PARITY_TOLERANCE:g}: train or export it again"
+            f"{what} answers its golden requests with a difference of {worst:.2g}, over {tolerance:g}: train or export it again"
         )
     return worst
 

@@ -13,12 +13,14 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from service.contract.calendar import FEATURES, Frequency
+from service.contract.entry import Entry
+from service.contract.int8 import INT8_FILES, Int8
 
-SCHEMA_VERSION = 1
-"""The newest manifest schema that this release reads and the one it writes."""
+SCHEMA_VERSION = 2
+"""The newest manifest schema that this release reads and the one it writes. 2 brought `int8`."""
 
 PARITY_TOLERANCE = 1e-4
 """Largest accepted difference between torch, ONNX and TorchScript, relative to the largest output (at least 1)."""
@@ -35,12 +37,6 @@ Datatype = Literal["BOOL", "INT32", "INT64", "FP32", "FP64"]
 
 class ArtifactError(ValueError):
     """An artifact that must not be served or published: the message says what is wrong and what to do."""
-
-
-class Entry(BaseModel):
-    """Base of every manifest part: unknown fields are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TensorSpec(Entry):
@@ -191,7 +187,7 @@ class Training(Entry):
 class Manifest(Entry):
     """The whole manifest, `manifest.json` in the artifact's folder."""
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
+    schema_version: Literal[1, 2] = Field(default=2, description="Version of this schema.")
     name: str = Field(pattern=NAME_PATTERN, description="Model name; the folder above the version.")
     version: int = Field(ge=1, description="Version; the folder's name.")
     created: str = Field(description="UTC time of publication, ISO 8601.")
@@ -205,6 +201,7 @@ class Manifest(Entry):
     scores: Scores = Field(description="How good it is.")
     training: Training = Field(description="How it was made.")
     parity: dict[str, float] = Field(description="Format -> largest difference from torch, relative to the largest output (at least 1).")
+    int8: Int8 | None = Field(default=None, description="The graph in int8; none where there was no attempt at one.")
     files: dict[str, FileEntry] = Field(description="Every other file of the artifact.")
 
     @model_validator(mode="after")
@@ -217,6 +214,11 @@ class Manifest(Entry):
         worst = max(self.parity.values(), default=0.0)
         if worst > PARITY_TOLERANCE:
             raise ValueError(f"parity {worst:.2g} is over {PARITY_TOLERANCE:g}: the exported graphs do not compute what was trained")
+        if self.int8 is not None and self.schema_version == 1:
+            raise ValueError("int8 came with schema_version 2")
+        wanted = INT8_FILES if self.int8 is not None and self.int8.published else frozenset()
+        if INT8_FILES & set(self.files) != wanted:
+            raise ValueError(f"{' and '.join(sorted(INT8_FILES))} are listed where int8 is published, and only there")
         return self
 
     def to_json(self) -> str:

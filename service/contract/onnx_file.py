@@ -25,8 +25,8 @@ _DATA_LOCATION = 14
 _MAX_DEPTH = 64
 
 
-def refuse_external_data(model: bytes) -> None:
-    """Do nothing when every tensor lies in the file.
+def refuse_external_data(model: bytes, *, what: str = "model.onnx") -> None:
+    """Do nothing when every tensor lies in the file, which the messages call `what`.
 
     Raises:
         ArtifactError: a tensor has external data, or these bytes are not an ONNX model.
@@ -34,16 +34,22 @@ def refuse_external_data(model: bytes) -> None:
     try:
         _walk(memoryview(model), "Model", 0)
     except (IndexError, RecursionError) as error:
-        raise ArtifactError("model.onnx is not an ONNX file") from error
+        raise ArtifactError(f"{what} is not an ONNX file") from error
+    except _Refused as refusal:
+        raise ArtifactError(f"{what} {refusal}") from refusal
+
+
+class _Refused(Exception):  # noqa: N818 - it says what the file does, for the message that names it
+    """The rest of a sentence that begins with the file's name."""
 
 
 def _walk(data: memoryview, message: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
-        raise ArtifactError(f"model.onnx nests graphs more than {_MAX_DEPTH} deep")
+        raise _Refused(f"nests graphs more than {_MAX_DEPTH} deep")
     for number, value in _fields(data):
         if message == "Tensor":
             if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
-                raise ArtifactError("model.onnx keeps weights in another file: export it with its weights inside")
+                raise _Refused("keeps weights in another file: export it with its weights inside")
         elif (inner := _FIELDS[message].get(number)) and isinstance(value, memoryview):
             _walk(value, inner, depth + 1)
 
@@ -62,13 +68,13 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
             case 2:
                 size, at = _varint(data, at)
                 if at + size > len(data):
-                    raise ArtifactError("model.onnx is cut short")
+                    raise _Refused("is cut short")
                 yield key >> 3, data[at : at + size]
                 at += size
             case 5:
                 at += 4
             case _:
-                raise ArtifactError("model.onnx is not an ONNX file")
+                raise _Refused("is not an ONNX file")
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -81,4 +87,4 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
             return value, at
         shift += 7
         if shift > 63:
-            raise ArtifactError("model.onnx is not an ONNX file")
+            raise _Refused("is not an ONNX file")

@@ -17,9 +17,11 @@ from service.contract.signature import check_signature
 
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
+ONNX_INT8 = "model.int8.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.json"
+GOLDEN_INT8 = "golden.int8.json"
 REPORT = "report.html"
 
 MAX_MANIFEST_BYTES = 4_000_000
@@ -75,7 +77,7 @@ def check_name(name: str) -> str:
     Raises:
         ArtifactError: it may not; the message says what may.
     """
-    if not re.fullmatch(NAME_PATTERN, name) or ".." in name:
+    if not _is_name(name):
         allowed = "lower-case letters, digits, dot, dash and underscore, at most 64, letters or digits at both ends"
         raise ArtifactError(f"not a model name: {name!r}; use {allowed}, no two dots in a row")
     return name
@@ -85,15 +87,38 @@ def locations(root: Path) -> Iterator[Location]:
     """Every `<name>/<version>` folder below `root`, by name and rising version; anything else (hidden folders, files) is passed over.
 
     A link that leads out of `root` is yielded, and refused by `load_artifact`.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    for name in model_names(root):
+        yield from versions(root, name)
+
+
+def model_names(root: Path) -> list[str]:
+    """Names of the folders of `root` that may be models, sorted; none where there is no such folder.
+
+    Raises:
+        OSError: it cannot be read.
     """
     if not root.is_dir():
-        return
-    for model in sorted(root.iterdir()):
-        if not model.is_dir() or not re.fullmatch(NAME_PATTERN, model.name) or ".." in model.name:
-            continue
-        numbers = [entry.name for entry in model.iterdir() if entry.is_dir() and _is_version(entry.name)]
-        for number in sorted(numbers, key=int):
-            yield Location(model.name, int(number), model / number)
+        return []
+    return sorted(entry.name for entry in root.iterdir() if _is_name(entry.name) and entry.is_dir())
+
+
+def versions(root: Path, name: str) -> list[Location]:
+    """The versions of one model, rising; none where there is no such folder, or no model can be called so.
+
+    Raises:
+        OSError: the model's folder cannot be read.
+    """
+    if not _is_name(name):
+        return []
+    try:
+        numbers = [entry.name for entry in (root / name).iterdir() if _is_version(entry.name) and entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [Location(name, int(number), root / name / number) for number in sorted(numbers, key=int)]
 
 
 def load_artifact(location: Location, *, root: Path) -> Artifact:
@@ -174,6 +199,10 @@ def _staged(location: Location, manifest: Manifest, check: Callable[[Artifact], 
 
 def _next_version(home: Path) -> int:
     return max((int(entry.name) for entry in home.iterdir() if _is_version(entry.name)), default=0) + 1
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(NAME_PATTERN, text) is not None and ".." not in text
 
 
 def _is_version(text: str) -> bool:

@@ -9,7 +9,8 @@ def check_signature(manifest: Manifest) -> None:
     """Do nothing when the manifest's tensors are those that its task is asked with.
 
     Raises:
-        ArtifactError: a tensor is missing, unknown or listed twice, or its batch axis is fixed.
+        ArtifactError: a tensor is missing, unknown or listed twice, its batch axis is fixed, or its last axis has another size than the
+            task says.
     """
     inputs, outputs = _graph(manifest.task)
     takes = sorted(inputs | set(manifest.state))
@@ -23,6 +24,9 @@ def check_signature(manifest: Manifest) -> None:
     for spec in (*manifest.inputs, *manifest.outputs):
         if spec.shape[0] != -1:
             raise ArtifactError(f"manifest.json: axis 0 of {spec.name!r} is the batch: it must be free (-1), not {spec.shape[0]}")
+        width = _widths(manifest.task).get(spec.name, spec.shape[-1])
+        if spec.shape[-1] not in (-1, width):
+            raise ArtifactError(f"manifest.json: the last axis of {spec.name!r} has {spec.shape[-1]} places, and the task says {width}")
 
 
 def _graph(task: Task) -> tuple[set[str], set[str]]:
@@ -35,3 +39,14 @@ def _graph(task: Task) -> tuple[set[str], set[str]]:
             return {"tokens"}, {"log_probs", "top_ids", "top_log_probs"}
         case ClassifyTask():
             return {"sequence"}, {"probabilities"}
+
+
+def _widths(task: Task) -> dict[str, int]:
+    """Size of the last axis of those of a task's tensors in which each place stands for something: a column, a level, a word, a label."""
+    match task:
+        case ForecastTask():
+            return {"past": len(task.past), "future": len(task.known), "quantiles": len(task.quantiles)}
+        case NextWordTask():
+            return {"log_probs": task.vocabulary, "top_ids": task.top_k, "top_log_probs": task.top_k}
+        case ClassifyTask():
+            return {"sequence": task.features, "probabilities": len(task.labels)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 
-from service.contract.repository import locations
+from service.contract.repository import Location, model_names, versions
 from service.lifecycle.succession import fingerprint
 from service.lifecycle.traffic import LABELS
 
@@ -37,25 +38,43 @@ class FolderWatch:
 
     def look(self) -> list[str]:
         """Models that have changed since the last look: new, gone, or other files in a version or other labels."""
-        now = _state(self._root)
-        before, self._seen = self._seen, now
-        return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        before = self._seen
+        self._seen = {name: self._state(name) for name in model_names(self._root)}
+        return sorted(name for name in {*before, *self._seen} if before.get(name) != self._seen.get(name))
+
+    def _state(self, name: str) -> Hashable:
+        try:
+            return _model_state(self._root, name, versions(self._root, name))
+        except OSError as error:
+            logger.warning("the folder of %s cannot be read, so that it stays as it is: %s", name, error.strerror)
+            return self._seen.get(name)
 
     def _watch(self) -> None:
         while not self._stopped.wait(self._interval_s):
             try:
-                for name in self.look():
-                    self._changed(name)
-            except Exception:  # a folder that cannot be read for a moment must not end the watch
+                if not self._root.is_dir():
+                    raise FileNotFoundError(f"no folder {self._root}")  # what is served stays: a disk may be away for a moment
+                changed = self.look()
+            except OSError:
                 logger.exception("looking at %s failed; it is looked at again in %g s", self._root, self._interval_s)
+                continue
+            for name in changed:
+                self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        try:
+            self._changed(name)
+        except Exception:  # one model's fault must neither end the watch nor keep others from being told
+            logger.exception("%s was not brought in line with its folder", name)
 
 
-def _state(root: Path) -> dict[str, Hashable]:
-    models: dict[str, list[Hashable]] = {}
-    for location in locations(root):
-        seen = models.setdefault(location.name, [_labels(root / location.name)])
-        seen.append((location.version, fingerprint(location.folder)))
-    return {name: tuple(seen) for name, seen in models.items()}
+def state_of(root: Path, name: str, found: Iterable[Location]) -> str:
+    """A digest that is the same as long as neither a version of a model, those being `found`, nor its labels change."""
+    return hashlib.sha256(repr(_model_state(root, name, found)).encode()).hexdigest()
+
+
+def _model_state(root: Path, name: str, found: Iterable[Location]) -> Hashable:
+    return (_labels(root / name), *((location.version, fingerprint(location.folder)) for location in found))
 
 
 def _labels(folder: Path) -> Hashable:

@@ -10,7 +10,7 @@ from functools import partial
 
 from service.cgroup import session_threads, usable_cores
 from service.contract.manifest import ArtifactError
-from service.contract.repository import Location, locations
+from service.contract.repository import Location, versions
 from service.errors import StartupError
 from service.lifecycle.succession import Board, IndexEntry, Plan, Served, fingerprint, retire, succeeding
 from service.lifecycle.traffic import Traffic, chosen, read_traffic
@@ -20,6 +20,11 @@ from service.served_model import ServedModel
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+MAX_REASON = 500
+"""Characters of a reason that are told: an artifact may bring any name, and reasons are in every index, log and answer."""
+UNLOADED = "unloaded"
+"""Why a version that is in the folder and is not at fault does not answer."""
 
 
 class Updater:
@@ -43,12 +48,13 @@ class Updater:
         self._counting = threading.Lock()  # guards the next
         self._retiring: list[threading.Thread] = []
 
-    def found(self) -> dict[str, list[Location]]:
-        """What lies in the model folder: name -> versions, rising."""
-        models: dict[str, list[Location]] = {}
-        for location in locations(self._settings.models):
-            models.setdefault(location.name, []).append(location)
-        return models
+    def found(self, name: str) -> list[Location]:
+        """What lies in a model's folder: its versions, rising.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return versions(self._settings.models, name)
 
     def updated(self, name: str, found: Sequence[Location], served: Served | None, *, anew: bool) -> tuple[Served | None, str]:
         """What answers for a model from now on, and what went wrong, if anything. `anew` loads again what has not changed, too.
@@ -86,6 +92,11 @@ class Updater:
             retiring = retire(model, drain_s=self._settings.drain_s, then=then)
             with self._counting:
                 self._retiring = [*(thread for thread in self._retiring if thread.is_alive()), retiring]
+
+    def leave(self, found: Sequence[Location]) -> None:
+        """Show that versions are there and are not served, as after they were unloaded."""
+        for location in found:
+            self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", UNLOADED))
 
     def wait(self, timeout_s: float) -> None:
         """Wait for what is being closed, `timeout_s` seconds altogether."""
@@ -136,10 +147,12 @@ class Updater:
         self._fingerprints[location.name, location.version] = fingerprint(location.folder)
         meter = before.batcher.meter if before else None
         model = ServedModel.load(location, root=self._settings.models, settings=self._settings, meter=meter, running=self._running)
-        logger.info("loaded %s version %d: %s on %s", location.name, location.version, model.manifest.task.kind, model.device)
+        what = (model.manifest.task.kind, model.precision, model.device)
+        logger.info("loaded %s version %d: %s in %s on %s", location.name, location.version, *what)
         return model
 
     def _refuse(self, location: Location, reason: str) -> str:
+        reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
         logger.warning("refused %s version %d: %s", location.name, location.version, reason)
         self._fingerprints.pop((location.name, location.version), None)  # what is on the disk is not what answers: look again next time
         return reason
@@ -166,7 +179,7 @@ class Updater:
         self._telemetry.forget_model(location.name, location.version)
         self._fingerprints.pop((location.name, location.version), None)
         if location.folder.is_dir():
-            self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", "unloaded"))
+            self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", UNLOADED))
         else:
             self.board.remove(location.name, location.version)
 
@@ -180,6 +193,7 @@ def _watched(model: ServedModel) -> Watched:
         task=manifest.task.kind,
         device=model.device,
         backend=model.backend_name,
+        precision=model.precision,
         meter=batcher.meter,
         queued_rows=lambda: batcher.queued_rows,
         in_flight=lambda: batcher.in_flight,

@@ -24,6 +24,7 @@ class Watched:
     task: str
     device: str
     backend: str
+    precision: str
     meter: Meter
     queued_rows: Callable[[], int]
     in_flight: Callable[[], int]
@@ -71,13 +72,13 @@ _HISTOGRAMS: tuple[tuple[str, str, Callable[[Meter], Histogram]], ...] = (
 
 def _gauges(watched: list[Watched]) -> Iterator[Metric]:
     info = GaugeMetricFamily(
-        "carousel_model_info", "Always 1; the labels say what runs where.", labels=(*MODEL, "task", "device", "backend")
+        "carousel_model_info", "Always 1; the labels say what runs where.", labels=(*MODEL, "task", "device", "backend", "precision")
     )
     queued = GaugeMetricFamily("carousel_queue_rows", "Rows that wait for a graph.", labels=MODEL)
     flying = GaugeMetricFamily("carousel_in_flight", "Requests to a graph without an answer, those that wait included.", labels=MODEL)
     for one in watched:
         labels = [one.model, str(one.version)]
-        info.add_metric([*labels, one.task, one.device, one.backend], 1)
+        info.add_metric([*labels, one.task, one.device, one.backend, one.precision], 1)
         queued.add_metric(labels, one.queued_rows())
         flying.add_metric(labels, one.in_flight())
     yield from (info, queued, flying)

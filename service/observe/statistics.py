@@ -18,6 +18,8 @@ COMPARED = ("answered", "failed", "dropped")
 """What became of a question that a shadow was asked; dropped ones were not run, since too many waited."""
 MAX_DIFFERENCE = 1000.0
 """What larger differences count as, infinite ones included."""
+PACE_RUNS = 8
+"""Runs of which a model's pace is, roughly, the mean."""
 DIFFERENCE_BUCKETS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
@@ -103,6 +105,7 @@ class Meter:
         self._last_ms = 0
         self._answered = 0
         self._ns = dict.fromkeys(("success", "fail", "queue", "input", "infer", "output"), 0)
+        self._row_ns = 0.0  # of late, 0 before the first run
         self._sizes: dict[int, tuple[int, int, int, int]] = {}  # rows of a run -> runs, then nanoseconds of input, graph and output
 
     def answered(self, runs: Iterable[Run], waited_ns: Sequence[int], lasted_ns: Sequence[int]) -> None:
@@ -141,6 +144,10 @@ class Meter:
             if difference is not None:
                 self.shadow_difference.add(min(difference, MAX_DIFFERENCE))
 
+    def seconds_for(self, rows: int) -> float:
+        """Time that so many rows will take, if they take what rows took of late; 0 before the first run."""
+        return rows * self._row_ns / 1e9
+
     def statistics(self) -> ModelStatistics:
         """Everything until now, what the same model has done in other processes included."""
         return added([self.own(), *self.elsewhere()])
@@ -171,6 +178,8 @@ class Meter:
             count, *ns = self._sizes.get(run.rows, (0, 0, 0, 0))
             self._sizes[run.rows] = (count + 1, ns[0] + run.input_ns, ns[1] + run.infer_ns, ns[2] + run.output_ns)
             totals = (totals[0] + run.input_ns, totals[1] + run.infer_ns, totals[2] + run.output_ns)
+            row_ns = (run.input_ns + run.infer_ns + run.output_ns) / max(run.rows, 1)
+            self._row_ns += (row_ns - self._row_ns) / PACE_RUNS if self._row_ns else row_ns
         self._last_ms = time.time_ns() // 1_000_000
         return totals
 

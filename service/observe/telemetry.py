@@ -1,18 +1,13 @@
-"""What the service tells of itself: metrics for Prometheus, and log lines for people or for machines."""
+"""What the service counts of itself, for Prometheus."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
@@ -21,6 +16,10 @@ from prometheus_client.registry import Collector
 from service.observe.model_metrics import MODEL, ModelMetrics, Watched
 from service.observe.peers import Peers, Snapshot, added_up, families
 from service.observe.statistics import SECONDS_BUCKETS, ModelStatistics
+from service.observe.timeline import CURRENT
+
+UNKNOWN = "unknown"
+"""The model of a request that names none that is served."""
 
 _RequestKey = tuple[str, str, str, int]
 
@@ -51,7 +50,7 @@ class Telemetry:
             request_seconds=Histogram(
                 "carousel_request_seconds", "Time from body to answer.", ("route", *MODEL), buckets=SECONDS_BUCKETS, registry=own
             ),
-            rejected=Counter("carousel_rejected", "Requests that got an error.", ("reason",), registry=own),
+            rejected=Counter("carousel_rejected", "Requests that got an error.", ("reason", "model"), registry=own),
             models=models,
             peers=Peers(worker_folder) if worker_folder else None,
         )
@@ -66,9 +65,17 @@ class Telemetry:
         metrics[0].inc()
         metrics[1].observe(seconds)
 
-    def reject(self, reason: str) -> None:
-        """Count one request that got an error; `reason` is the slug of a ServiceError."""
-        self.rejected.labels(reason).inc()
+    def reject(self, reason: str, parameters: Mapping[str, object]) -> None:
+        """Count one request that got an error: `reason` is the slug of a ServiceError, `parameters` are the path's."""
+        self.rejected.labels(reason, self.model_in(parameters) or UNKNOWN).inc()
+        timeline = CURRENT.get()
+        if timeline is not None:
+            timeline.error = reason
+
+    def model_in(self, parameters: Mapping[str, object]) -> str:
+        """The model that a path's `parameters` name, without a label; empty where none of that name is served."""
+        name = str(parameters.get("name", "")).partition("@")[0]
+        return name if (name, "") in self._models else ""
 
     def watch_model(self, watched: Watched) -> None:
         """Show a loaded model, in the place of one of the same name and version."""
@@ -123,26 +130,3 @@ class _Collected(Collector):
     def collect(self) -> list[Metric]:
         """All of them."""
         return self.metrics
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time in UTC, level, logger, message, and the traceback where there is one."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def configure_logging(level: str, style: Literal["text", "json"]) -> None:
-    """Log to standard error, from `level` on; replaces handlers that were there."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if style == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

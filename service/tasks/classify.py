@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.manifest import ClassifyTask
-from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.dialogue import Dialogue, QuestionError, Step
 
 Rows = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ def classify(task: ClassifyTask, sequences: Sequence[Rows]) -> Dialogue[list[Cla
         by_length.setdefault(len(sequence), []).append(position)
     answers: dict[int, Classification] = {}
     for positions in by_length.values():
-        outputs = yield {"sequence": np.stack([sequences[position] for position in positions])}
+        outputs = yield Step({"sequence": np.stack([sequences[position] for position in positions])})
         for position, probabilities in zip(positions, outputs["probabilities"], strict=True):
             answers[position] = _decode(task, probabilities)
     return [answers[position] for position in range(len(sequences))]

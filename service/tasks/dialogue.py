@@ -1,19 +1,31 @@
 """What every task is: a dialogue with a graph.
 
-A task is a generator. It yields the tensors that the graph is to be run on, is sent what the graph answered, and returns the answer in
-the user's terms. It does no input or output and knows no HTTP: a server drives it with awaits, offline scoring with a loop, a test by hand.
+A task is a generator. It yields steps, which say what the graph is to be run on, is sent what the graph answered, and returns the
+answer in the user's terms. It does no input or output and knows no HTTP: a server drives it with awaits, offline scoring with a loop, a
+test by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from service.contract.golden import Tensors
 
 T = TypeVar("T")
-Dialogue = Generator[Tensors, Tensors, T]
-"""Yields graph inputs, is sent graph outputs, returns the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of the graph: its inputs, and the outputs that are looked at; all of them where none are named."""
+
+    inputs: Tensors
+    outputs: tuple[str, ...] = ()
+
+
+Dialogue = Generator[Step, Tensors, T]
+"""Yields steps, is sent graph outputs, returns the answer."""
 Where = tuple[str | int, ...]
 """Path to a part of a question, in the caller's own terms."""
 
@@ -35,9 +47,9 @@ def converse(dialogue: Dialogue[T], run: Callable[[Tensors], Tensors]) -> T:
         QuestionError: the model cannot answer this question.
     """
     try:
-        inputs = next(dialogue)
+        step = next(dialogue)
         while True:
-            inputs = dialogue.send(run(inputs))
+            step = dialogue.send(run(step.inputs))
     except StopIteration as end:
         answer: T = end.value
         return answer

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.contract.calendar import Frequency, Times, features_at
 from service.contract.golden import Tensors
 from service.contract.manifest import ForecastTask
-from service.tasks.dialogue import Dialogue, QuestionError, Where
+from service.tasks.dialogue import Dialogue, QuestionError, Step, Where
 from service.tasks.timestamps import iso_times, parse_times, steps_on_grid
 
 Values = NDArray[np.float32]
@@ -56,8 +56,13 @@ def forecast(
     levels = _checked_levels(task, quantiles)
     if not histories:
         return []
-    outputs = yield encode(task, histories, horizon=steps)
-    return [_decode(task, history, row, steps=steps, levels=levels) for history, row in zip(histories, outputs["quantiles"], strict=True)]
+    outputs = yield Step(encode(task, histories, horizon=steps))
+    rows = outputs["quantiles"][:, :steps]  # (series, steps, quantiles)
+    if not np.isfinite(rows).all():
+        position = int(np.isfinite(rows).all(axis=(1, 2)).argmin())
+        message = "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on"
+        raise QuestionError(message, where=("series", position))
+    return [_decode(task, history, row, levels=levels) for history, row in zip(histories, rows, strict=True)]
 
 
 def encode(task: ForecastTask, histories: Sequence[History], *, horizon: int) -> Tensors:
@@ -96,12 +101,21 @@ def on_grid(task: ForecastTask, history: History, timestamps: Sequence[str], *, 
     return replace(spread, past=past, future=future)
 
 
-def column(values: Sequence[float | None], *, where: Where) -> Values:
-    """Numbers as float32, NaN where None.
+def columns(table: Mapping[Where, Sequence[float | None]]) -> dict[Where, Values]:
+    """Numbers as float32, NaN where None; each key leads to its column in the question.
 
     Raises:
-        QuestionError: a number beyond float32's range; `where` leads to it.
+        QuestionError: a number beyond float32's range.
     """
+    if len({len(values) for values in table.values()}) == 1:  # the usual case, all at once
+        array = np.array(list(table.values()), np.float64)
+        if np.fmax.reduce(np.abs(array), axis=None, initial=0.0) <= LARGEST:
+            return dict(zip(table, array.astype(np.float32), strict=True))
+    return {where: column(values, where=where) for where, values in table.items()}
+
+
+def column(values: Sequence[float | None], *, where: Where) -> Values:
+    """One column of `columns`; raises what that raises."""
     array = np.array(values, np.float64)
     beyond = np.abs(array) > LARGEST
     if beyond.any():
@@ -189,8 +203,9 @@ def _grid(task: ForecastTask, history: History, where: Where) -> Times:
     return times[-(task.context + task.horizon) :]
 
 
-def _decode(task: ForecastTask, history: History, row: Values, *, steps: int, levels: tuple[float, ...]) -> Forecast:
-    table = np.ascontiguousarray(row[:steps].T)  # (quantiles, steps)
+def _decode(task: ForecastTask, history: History, row: Values, *, levels: tuple[float, ...]) -> Forecast:
+    steps = len(row)
+    table = np.ascontiguousarray(row.T)  # (quantiles, steps)
     by_level = {f"{level:g}": table[task.quantiles.index(level)] for level in levels}
     timestamps = None
     if history.start is not None:

@@ -6,6 +6,7 @@ A text is also written on word by word (`first_word`, `following_word`), for cal
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from service.contract.golden import Tensors
 from service.contract.manifest import Manifest, NextWordTask
 from service.contract.tokenizer import Context, WordTokenizer, join_words
-from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.dialogue import Dialogue, QuestionError, Step
 
 LogProbs = NDArray[np.floating]
+
+_PICKED = ("top_ids", "top_log_probs")
+_ALL = ("log_probs",)
 
 MAX_TOKENS = 4096
 """Tokens of a text that are read: the last ones, as many as this."""
@@ -69,9 +73,14 @@ def suggest(manifest: Manifest, tokenizer: WordTokenizer, text: str, choice: Cho
     Raises:
         QuestionError: the model does not predict words.
     """
+    task = _checked(manifest)
     context = tokenizer.context(text[-MAX_CHARACTERS:])
-    outputs = yield first_step(manifest, [context])
-    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, context.prefix)
+    if not context.prefix and choice.temperature is None and choice.top_k <= task.top_k:  # the graph has picked these
+        outputs = yield Step(first_step(manifest, [context]), _PICKED)
+        ids, log_probs = (outputs[name][0, : choice.top_k].tolist() for name in _PICKED)
+        return [Suggestion(tokenizer.words[number], exp(log_prob)) for number, log_prob in zip(ids, log_probs, strict=True)]
+    outputs = yield Step(first_step(manifest, [context]), _ALL)
+    log_probs = _allowed(task, outputs["log_probs"][0], tokenizer, context.prefix)
     picked = _pick(log_probs, choice, np.random.default_rng(choice.seed))
     return [Suggestion(tokenizer.words[number], float(np.exp(log_probs[number]))) for number in picked]
 
@@ -82,17 +91,18 @@ def continue_text(manifest: Manifest, tokenizer: WordTokenizer, text: str, choic
     Where `text` ends within a word, the first word completes it and is written whole.
     """
     generator = np.random.default_rng(choice.seed)
+    task = _checked(manifest)
     context = tokenizer.context(text[-MAX_CHARACTERS:])
-    outputs = yield first_step(manifest, [context])
-    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, context.prefix)
+    outputs = yield Step(first_step(manifest, [context]))
+    log_probs = _allowed(task, outputs["log_probs"][0], tokenizer, context.prefix)
     beams = [_Beam((number,), float(log_probs[number])) for number in _pick(log_probs, choice, generator)]
     state = {before: np.repeat(outputs[after], len(beams), axis=0) for before, after in manifest.state.items()}
     for _ in range(words - 1):
         if not beams:
             break
         tokens = np.array([[beam.words[-1]] for beam in beams], np.int64)  # (beams, 1)
-        outputs = yield {"tokens": tokens, **state}
-        beams, parents = _extended(manifest, beams, outputs["log_probs"], choice, generator)
+        outputs = yield Step({"tokens": tokens, **state})
+        beams, parents = _extended(task, beams, outputs["log_probs"], choice, generator)
         state = {before: outputs[after][parents] for before, after in manifest.state.items()}
     beams.sort(key=lambda beam: -beam.log_prob)
     return [Continuation(join_words(tokenizer.words[number] for number in beam.words), float(np.exp(beam.log_prob))) for beam in beams]
@@ -110,7 +120,7 @@ def first_word(
     context = tokenizer.context(text)
     if context.prefix and not tokenizer.begins_with(context.prefix).any():
         context = tokenizer.context(text + " ")  # a word that the model does not know is read as it stands
-    outputs = yield first_step(manifest, [context])
+    outputs = yield Step(first_step(manifest, [context]))
     number = _one(manifest, tokenizer, outputs, context.prefix, temperature, generator)
     word = tokenizer.words[number]
     return Written(number, word[len(context.prefix) :] if context.prefix else _behind(text, word), _continued(manifest, outputs))
@@ -120,7 +130,7 @@ def following_word(
     manifest: Manifest, tokenizer: WordTokenizer, written: Written, temperature: float | None, generator: np.random.Generator
 ) -> Dialogue[Written]:
     """The word behind one that was written."""
-    outputs = yield {"tokens": np.array([[written.number]], np.int64), **written.state}
+    outputs = yield Step({"tokens": np.array([[written.number]], np.int64), **written.state})
     number = _one(manifest, tokenizer, outputs, "", temperature, generator)
     return Written(number, _behind(tokenizer.words[written.number], tokenizer.words[number]), _continued(manifest, outputs))
 
@@ -137,6 +147,12 @@ def zero_state(manifest: Manifest, batch: int) -> Tensors:
     return {name: np.zeros((batch, *shapes[name]), np.float32) for name in manifest.state}
 
 
+def _checked(manifest: Manifest) -> NextWordTask:
+    if not isinstance(manifest.task, NextWordTask):
+        raise QuestionError(f"{manifest.name} does not predict words")
+    return manifest.task
+
+
 def _one(
     manifest: Manifest,
     tokenizer: WordTokenizer,
@@ -146,7 +162,7 @@ def _one(
     generator: np.random.Generator,
 ) -> int:
     """Id of the likeliest word, or of one that is drawn."""
-    log_probs = _allowed(manifest, outputs["log_probs"][0], tokenizer, prefix)
+    log_probs = _allowed(_checked(manifest), outputs["log_probs"][0], tokenizer, prefix)
     return _pick(log_probs, Choice(1, temperature), generator)[0]
 
 
@@ -162,11 +178,8 @@ def _behind(text: str, word: str) -> str:
     return join_words((text[-1], word))[1:]
 
 
-def _allowed(manifest: Manifest, log_probs: LogProbs, tokenizer: WordTokenizer, prefix: str) -> LogProbs:
+def _allowed(task: NextWordTask, log_probs: LogProbs, tokenizer: WordTokenizer, prefix: str) -> LogProbs:
     """Log-probabilities with what must not be suggested at -inf; with a prefix, those of the words that begin with it, normalised."""
-    task = manifest.task
-    if not isinstance(task, NextWordTask):
-        raise QuestionError(f"{manifest.name} does not predict words")
     allowed = log_probs.astype(np.float64)
     allowed[[task.end_id, task.unknown_id]] = -np.inf
     if prefix:
@@ -189,11 +202,9 @@ def _pick(log_probs: LogProbs, choice: Choice, generator: np.random.Generator) -
 
 
 def _extended(
-    manifest: Manifest, beams: list[_Beam], log_probs: LogProbs, choice: Choice, generator: np.random.Generator
+    task: NextWordTask, beams: list[_Beam], log_probs: LogProbs, choice: Choice, generator: np.random.Generator
 ) -> tuple[list[_Beam], list[int]]:
     """Beams one word longer, and the row each one grew from."""
-    task = manifest.task
-    assert isinstance(task, NextWordTask)  # noqa: S101 - the first step has checked it
     table = log_probs.astype(np.float64)  # (beams, vocabulary)
     table[:, [task.end_id, task.unknown_id]] = -np.inf
     if choice.temperature is not None:

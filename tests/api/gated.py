@@ -67,9 +67,11 @@ class OneModel:
 
 
 @asynccontextmanager
-async def gated(root: Path, name: str, *, max_queue_rows: int = 1024, max_batch_rows: int = 1) -> AsyncIterator[GatedService]:
+async def gated(
+    root: Path, name: str, *, max_queue_rows: int = 1024, max_batch_rows: int = 1, access_log: bool = False
+) -> AsyncIterator[GatedService]:
     """A service with the newest version of one model of this folder, its gate closed."""
-    settings = Settings(models=root, max_queue_rows=max_queue_rows, max_batch_rows=max_batch_rows)
+    settings = Settings(models=root, max_queue_rows=max_queue_rows, max_batch_rows=max_batch_rows, access_log=access_log)
     loaded = ServedModel.load(Location(name, 1, root / name / "1"), root=root, settings=settings)
     backend = GatedBackend(loaded.backend)
     batcher = Batcher(backend.run, max_batch_rows=max_batch_rows, max_queue_rows=max_queue_rows, name=name)

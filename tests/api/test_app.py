@@ -62,7 +62,11 @@ def test_a_card_of_what_is_no_version_is_answered_422(client: httpx.Client, vers
     assert answer.json()["errors"][0]["where"] == ["path", "version"]
 
 
-@pytest.mark.parametrize("route", ["/", "/v1", "/v1/models/", "/v1/models/energy-load/forecasts", "/docs/static/none.js"])
+def test_the_root_says_that_the_service_is_alive_and_where_it_is_documented(client: httpx.Client):
+    assert client.get("/").json() == {"status": "alive", "docs": "/docs"}
+
+
+@pytest.mark.parametrize("route", ["/v1", "/v1/models/", "/v1/models/energy-load/forecasts", "/docs/static/none.js"])
 def test_an_unknown_route_is_a_problem(client: httpx.Client, route: str):
     answer = client.get(route)
 
@@ -120,7 +124,7 @@ def test_metrics_count_requests_by_route_model_and_status(client: httpx.Client):
         ("digit-rows", "/v1/models/{name}", 200),
     ]:
         assert any(line.startswith(counted % labels) for line in lines), labels
-    assert any(line.startswith('carousel_rejected_total{reason="model-not-found"} ') for line in lines)
+    assert any(line.startswith('carousel_rejected_total{model="unknown",reason="model-not-found"} ') for line in lines)
 
 
 def test_a_service_without_models_is_alive_and_not_ready(tmp_path: Path):

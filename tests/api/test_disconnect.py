@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -79,6 +81,25 @@ def test_a_slow_answer_is_given_when_the_caller_stays():
             return True
 
     assert asyncio.run(answer()) is True
+
+
+def test_a_watch_that_has_ended_leaves_nothing_for_the_collector():
+    async def answer() -> bool:
+        connection = Connection()
+        watch = DisconnectWatch(connection.receive, after_s=0)
+        async with watch:
+            await connection.asked.wait()
+        await asyncio.sleep(0)
+        left = weakref.ref(watch)
+        del watch
+        await asyncio.sleep(0)
+        return left() is None
+
+    gc.disable()
+    try:
+        assert asyncio.run(answer()) is True
+    finally:
+        gc.enable()
 
 
 def test_a_cancellation_from_outside_stays_one():

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.model_config import version_policy
 from service.api.protocol import InferBody
 from service.api.tensors_in import decode
 from service.app import create_app
+from service.oip.model_config import version_policy
 from service.settings import Settings
 from service.tasks.dialogue import QuestionError
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from service.api.protocol import InferBody
 from service.api.tensors_in import decode
-from service.api.tensors_out import classifications, encode, wanted_outputs
+from service.api.tensors_out import encode, wanted_outputs
 from service.contract.golden import DTYPES
 from service.contract.manifest import Datatype, Manifest, TensorSpec
+from service.oip.tensors_out import classifications
 
 from .bundled import digit_rows, manifest_of
 

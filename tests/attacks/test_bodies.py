@@ -17,10 +17,9 @@ from service.api.content_coding import decompressed
 from service.errors import BodyTooLarge
 
 from .conftest import LIMIT
-from .wire import connected, start, status
+from .wire import NEXT_WORD, connected, start, status
 
 INFER = "/v2/models/digit-rows/infer"
-NEXT_WORD = "/v1/models/next-word-en/next-word"
 IMAGE = np.full((1, 28, 28), 60, np.float32)
 
 
@@ -133,9 +132,37 @@ def test_a_shape_that_cannot_be_is_refused(client: httpx.Client, shape: list[Any
     assert answer.json()["error"].startswith("inputs.0")
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [[2**64, 1, 28], [2**63, 2, 28], [2**32, 2**32, 28], [10**300, 1, 28], [-1, 1, 28], [-1, -28, 1], [1, 1, 0], [1, 28], [1] * 1000, []],
+)
+def test_a_shape_that_cannot_be_is_refused_in_json(client: httpx.Client, shape: list[int]):
+    tensor = {"name": "sequence", "datatype": "FP32", "shape": shape, "data": [0] * 28}
+    answer = client.post(INFER, json={"inputs": [tensor]})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("inputs.0")
+
+
 @pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e999", "NaN", "1e39"])
 def test_numbers_that_are_not_finite_are_refused_in_json(client: httpx.Client, number: str):
     assert client.post(INFER, content=numbers("0, " * 27 + number)).status_code == 400
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e999", "NaN", '"NaN"', "1e39", "-1e39", "9" * 400])
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/v1/models/energy-load/forecast", '{"series": [{"start": "2026-01-01", "values": [%s]}]}'),
+        ("/v1/models/energy-load:predict", '{"instances": [{"start": "2026-01-01", "values": [%s]}]}'),
+        ("/v1/models/digit-rows/classify", '{"sequences": [[[%s]]]}'),
+        ("/v1/models/digit-rows:predict", '{"instances": [[[%s]]]}'),
+    ],
+)
+def test_numbers_that_are_not_finite_are_refused_by_every_route(client: httpx.Client, route: str, body: str, number: str):
+    answer = client.post(route, content=body % ("1, " * 27 + number))
+
+    assert answer.status_code in (400, 422)
 
 
 @pytest.mark.parametrize("number", [np.inf, -np.inf])

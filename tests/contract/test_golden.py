@@ -62,6 +62,12 @@ def test_a_replay_that_differs_is_refused_by_format():
         replay([Golden(x(1), x(2))], lambda _inputs: x(1), what="model.onnx")
 
 
+def test_a_replay_may_be_given_more_room():
+    assert replay([Golden(x(1), x(2))], lambda _inputs: x(2.02), what="model.int8.onnx", tolerance=0.02) == pytest.approx(0.01)
+    with pytest.raises(ArtifactError, match=r"model\.int8\.onnx .* a difference of 0\.05, over 0\.02"):
+        replay([Golden(x(1), x(2))], lambda _inputs: x(2.1), what="model.int8.onnx", tolerance=0.02)
+
+
 @pytest.mark.parametrize(
     "text",
     [

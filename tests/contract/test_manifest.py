@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.contract.int8 import Int8
 from service.contract.manifest import ArtifactError, Manifest, parse_manifest
 from service.contract.signature import check_signature
 from tests import artifacts
@@ -60,8 +61,8 @@ def test_deeply_nested_json_is_refused():
 
 
 def test_a_newer_schema_is_refused_with_what_can_read_it():
-    with pytest.raises(ArtifactError, match="schema_version 2; this release reads up to 1: use a release of Carousel that reads schema 2"):
-        parse_manifest(changed(CLASSIFIER, schema_version=2))
+    with pytest.raises(ArtifactError, match="schema_version 3; this release reads up to 2: use a release of Carousel that reads schema 3"):
+        parse_manifest(changed(CLASSIFIER, schema_version=3))
 
 
 def test_an_unknown_field_is_refused_by_name():
@@ -149,3 +150,54 @@ def test_the_folder_of_an_artifact_holds_what_its_manifest_says(tiny_models: Pat
     manifest = parse_manifest((tiny_models / "tiny-words" / "1" / "manifest.json").read_bytes())
 
     assert sorted(manifest.files) == ["golden.json", "model.onnx", "tokenizer.json"]
+
+
+FILES = {name: {"sha256": "0" * 64, "bytes": 1} for name in ("model.int8.onnx", "golden.int8.json")}
+PUBLISHED = {"published": True, "checks": [{"measure": "mae_ratio", "value": 1.002, "at_most": 1.01}], "smaller": 2.7, "faster": {"1": 1.4}}
+
+
+def test_a_manifest_from_before_int8_is_read_as_it_was():
+    manifest = parse_manifest(changed(CLASSIFIER, schema_version=1))
+
+    assert (manifest.schema_version, manifest.int8) == (1, None)
+
+
+def test_a_manifest_says_how_the_graph_in_int8_compares():
+    int8 = parse_manifest(changed(CLASSIFIER, int8=PUBLISHED, files=FILES)).int8
+
+    assert int8 is not None
+    assert (int8.smaller, int8.faster, int8.pays) == (2.7, {"1": 1.4}, True)
+    assert int8.checks[0].kept
+
+
+@pytest.mark.parametrize("faster", [{}, {"1": 1.4, "8": 1.0}, {"1": 0.9, "8": 2.0}])
+def test_int8_pays_only_where_it_was_faster_at_every_size(faster: dict[str, float]):
+    assert not Int8(published=True, faster=faster).pays
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"int8": PUBLISHED}, "golden.int8.json and model.int8.onnx are listed where int8 is published, and only there"),
+        ({"int8": PUBLISHED, "files": {"model.int8.onnx": FILES["model.int8.onnx"]}}, "are listed where int8 is published"),
+        ({"files": FILES}, "are listed where int8 is published"),
+        ({"int8": {"published": False, "reason": "no gain"}, "files": FILES}, "are listed where int8 is published"),
+        ({"int8": PUBLISHED, "files": FILES, "schema_version": 1}, "int8 came with schema_version 2"),
+        ({"int8": {"published": False}}, "int8 has a reason where it is not published, and only there"),
+        ({"int8": {**PUBLISHED, "reason": "slow"}, "files": FILES}, "int8 has a reason where it is not published, and only there"),
+        (
+            {"int8": {**PUBLISHED, "checks": [{"measure": "mae_ratio", "value": 1.02, "at_most": 1.01}]}, "files": FILES},
+            "int8 is published, but mae_ratio is out of its bound",
+        ),
+        (
+            {"int8": {**PUBLISHED, "checks": [{"measure": "top3_agreement", "value": 0.98, "at_least": 0.99}]}, "files": FILES},
+            "int8 is published, but top3_agreement is out of its bound",
+        ),
+        ({"int8": {**PUBLISHED, "smaller": 0}, "files": FILES}, "int8.smaller: Input should be greater than 0"),
+    ],
+)
+def test_int8_that_contradicts_itself_is_refused(changes: dict[str, object], message: str):
+    with pytest.raises(ArtifactError) as refusal:
+        parse_manifest(changed(CLASSIFIER, **changes))
+
+    assert message in str(refusal.value)

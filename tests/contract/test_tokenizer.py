@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from service.contract.manifest import ArtifactError
 from service.contract.tokenizer import END, UNKNOWN, WordTokenizer, join_words
@@ -121,3 +122,50 @@ def test_words_are_joined_as_people_write():
 
     assert join_words(words) == "the cat, it’s (4)!\n“yes” $3"
     assert TOKENIZER.decode(TOKENIZER.encode("the cat, sat.")) == "the cat, sat."
+
+
+PIECES = st.lists(st.sampled_from([*"ab'.,_1 -\t\n\x1c\x0b", "</s>", "<unk>", "the"])).map("".join)
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=40) | PIECES)
+def test_plain_text_is_split_as_the_tokenizer_file_says(text: str):
+    whole = Tokenizer.from_str(TOKENIZER.to_json())
+
+    assert TOKENIZER.encode(text) == whole.encode(text).ids
+
+
+def test_latin_letters_and_marks_are_split_as_the_tokenizer_file_says():
+    characters = [chr(number) for number in (*range(0x20, 0x300), *range(0x2000, 0x2070), 0x20AC)]
+    lines = [f"a{one}b A {one} {one}{one}'{one} 1{one}2 _{one}_" for one in characters]
+    tokenizer = WordTokenizer.train(lines, vocabulary=10_000)
+
+    assert [tokenizer.encode(line) for line in lines] == tokenizer.encode_lines(lines)
+
+
+@pytest.mark.parametrize("line", ["Σοφός και σοφία", "cafe\u0301", "İstanbul", "x² + ½", "\u0928\u092e\u0938\u094d\u0924\u0947"])
+def test_other_scripts_are_split_by_the_library(line: str):
+    tokenizer = WordTokenizer.train([line], vocabulary=100)
+
+    assert tokenizer.unknown_id not in tokenizer.encode(line)
+    assert tokenizer.encode(line) == tokenizer.encode_lines([line])[0]
+
+
+@pytest.mark.parametrize("ids", [{END: 0, UNKNOWN: 1, "cat": 3}, {END: 0, UNKNOWN: 1, "cat": 1}])
+def test_a_tokenizer_whose_ids_have_gaps_is_refused(tmp_path: Path, ids: dict[str, int]):
+    content = json.loads(TOKENIZER.to_json())
+    content["model"]["vocab"] = ids
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(ArtifactError, match="does not number its words"):
+        WordTokenizer.load(path)
+
+
+def test_a_tokenizer_that_splits_otherwise_is_refused(tmp_path: Path):
+    other = Tokenizer.from_str(TOKENIZER.to_json())
+    other.normalizer = None
+    path = tmp_path / "tokenizer.json"
+    other.save(str(path))
+
+    with pytest.raises(ArtifactError, match="does not split text into lower-case words"):
+        WordTokenizer.load(path)

@@ -123,6 +123,12 @@ def test_a_graph_answers_with_the_outputs_of_the_manifest(tmp_path: Path, tiny: 
     backend.close()
 
 
+def test_a_loaded_graph_does_not_keep_its_file_in_memory(tmp_path: Path):
+    backend = load_onnx(artifacts.publish(tmp_path, "tiny", artifacts.forecaster()))
+
+    assert [name for name, value in vars(backend.session).items() if isinstance(value, bytes)] == []
+
+
 @pytest.mark.parametrize(
     ("tiny", "module"),
     [(artifacts.next_word(), artifacts.next_word_torchscript), (artifacts.classifier(), artifacts.classifier_torchscript)],

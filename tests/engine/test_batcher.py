@@ -337,10 +337,11 @@ def test_a_graph_whose_outputs_have_no_batch_fails_instead_of_mixing_answers():
     [
         ({"a": np.ones((2, 1)), "b": np.ones((3, 1))}, r"not a \[2, 1\], b \[3, 1\]"),
         ({"a": np.ones(())}, r"not a \[\]"),
+        ({"a": np.ones((0, 1))}, r"at least one, on its first axis, not a \[0, 1\]"),
         ({}, "not no inputs"),
     ],
 )
-def test_tensors_with_different_numbers_of_rows_are_refused(backend: FakeBackend, inputs: Tensors, said: str):
+def test_tensors_without_rows_or_with_different_numbers_of_them_are_refused(backend: FakeBackend, inputs: Tensors, said: str):
     batcher = batcher_of(backend)
 
     async def scenario() -> None:

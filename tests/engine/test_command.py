@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import __main__ as command
+from service import serving
 from service.__main__ import main
 from service.settings import Settings
 
@@ -41,8 +41,8 @@ def test_models_are_listed_with_what_they_are(tiny_models: Path, capsys: pytest.
     assert main(["models", "--models", str(tiny_models)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert re.split(r"  +", lines[0]) == ["NAME", "VERSION", "TASK", "SIZE", "SCORE", "STATUS"]
-    assert re.split(r"  +", lines[1]) == ["tiny-classes", "1", "classify", "0.0 MB", "mae 1.5 (last value 2)", "verified"]
+    assert re.split(r"  +", lines[0]) == ["NAME", "VERSION", "TASK", "SIZE", "PRECISION", "SCORE", "STATUS"]
+    assert re.split(r"  +", lines[1]) == ["tiny-classes", "1", "classify", "0.0 MB", "fp32", "mae 1.5 (last value 2)", "verified"]
     assert [line.split()[0] for line in lines[1:]] == ["tiny-classes", "tiny-classes", "tiny-forecast", "tiny-words"]
 
 
@@ -99,7 +99,7 @@ def test_standard_input_is_scored_to_standard_output(tiny_models: Path):
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(command.__file__).parents[1],
+        cwd=Path(serving.__file__).parents[1],
     )
 
     assert run.returncode == 0, run.stderr
@@ -111,10 +111,6 @@ def test_standard_input_is_scored_to_standard_output(tiny_models: Path):
     [
         (["serve", "--models", "none"], "no model folder none: create it"),
         (["serve", "--models", "none", "--workers", "2"], "no model folder none: create it"),
-        (
-            ["serve", "--models", "none", "--workers", "2", "--repository-mode", "explicit"],
-            "--repository-mode explicit changes the worker that is asked and no other: use poll, or one worker",
-        ),
         (["models", "--models", "none"], "no model folder none: create it"),
         (["predict", "none", "--models", "none"], "no model 'none'; no model is served here"),
         (
@@ -144,7 +140,7 @@ def test_a_file_that_is_no_toml_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "carousel.toml").write_text("port = ")
 
     assert main(["models"]) == 2
-    assert "carousel: Invalid value" in capsys.readouterr().err
+    assert "carousel: carousel.toml is not TOML: Invalid value" in capsys.readouterr().err
 
 
 def test_an_input_that_is_not_there_is_said(tiny_models: Path, capsys: pytest.CaptureFixture[str]):
@@ -186,13 +182,13 @@ def test_a_worker_takes_its_settings_from_the_environment(tiny_models: Path, mon
     for name, value in Settings(models=tiny_models, port=1234).environment().items():
         monkeypatch.setenv(name, value)
 
-    assert command.worker_app().state.context.settings.port == 1234
+    assert serving.worker_app().state.context.settings.port == 1234
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(capsys: pytest.CaptureFixture[str]):
     with socket.socket(socket.AF_INET6) as listening:
         listening.bind(("::1", 0))
-        command._say_where(listening)
+        serving._say_where(listening)
         port = listening.getsockname()[1]
 
     assert f"answers on http://[::1]:{port}; try it at http://[::1]:{port}/docs" in capsys.readouterr().out

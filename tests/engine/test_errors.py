@@ -51,7 +51,7 @@ def test_errors_have_slugs_of_their_own():
 
 def test_those_that_pass_say_when_to_come_back():
     assert ShuttingDown().headers == {"Retry-After": "1"}
-    assert QueueFull("a", queued_rows=1, limit_rows=1, retry_after_s=5).headers == {"Retry-After": "5"}
+    assert QueueFull("a", queued_rows=1, limit_rows=1, wait_s=4.2).headers == {"Retry-After": "5"}
 
 
 def test_a_question_that_is_wrong_as_a_whole_has_no_path():

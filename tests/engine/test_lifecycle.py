@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import errno
 import gc
-import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from service import served_model
 from service.backends.base import Backend
+from service.contract import repository
 from service.contract.golden import Tensors
-from service.contract.repository import Artifact
+from service.contract.repository import Artifact, Location
 from service.errors import (
     BadQuestion,
     InferenceFailed,
@@ -35,41 +34,13 @@ from service.errors import (
 from service.lifecycle.registry import ModelRegistry
 from service.lifecycle.shadow import Shadow
 from service.lifecycle.succession import IndexEntry, fingerprint
+from service.lifecycle.update import Updater
 from service.observe.statistics import Meter
 from service.observe.telemetry import Telemetry
 from service.settings import Settings
 from tests import artifacts
 
-QUESTION: Tensors = {"sequence": np.array([[[0, 1, 0]]], np.float32)}
-
-
-def publish(root: Path, name: str = "tiny", *, spoilt: bool = False) -> int:
-    """A version more, which answers `QUESTION` with a probability that only it gives."""
-    version = 1 + max((int(path.name) for path in (root / name).glob("[0-9]*")), default=0)
-    plain = artifacts.classifier()
-    scaled = dataclasses.replace(
-        plain,
-        nodes=[
-            ("ReduceSum", ["sequence", "one"], ["sums"], {"keepdims": 0}),
-            ("Mul", ["sums", "scale"], ["scaled"], {}),
-            ("Softmax", ["scaled"], ["probabilities"], {"axis": 1}),
-        ],
-        constants={**plain.constants, "scale": np.array([version / 10], np.float32)},
-    )
-    artifacts.publish(root, name, scaled)
-    if spoilt:
-        (root / name / str(version) / "model.onnx").write_bytes(b"other")
-    return version
-
-
-def probability(version: int) -> float:
-    """What this version answers."""
-    return float(np.exp(version / 10) / (np.exp(version / 10) + 2))
-
-
-def label(root: Path, labels: object, name: str = "tiny") -> None:
-    (root / name / "labels.json").write_text(json.dumps(labels))
-
+from .versions import QUESTION, label, probability, publish
 
 Opened = Callable[..., ModelRegistry]
 
@@ -80,8 +51,8 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     registries: list[ModelRegistry] = []
 
     def opened(*, telemetry: Telemetry | None = None, draw: Callable[[], float] = lambda: 0.5, **settings: object) -> ModelRegistry:
-        given = {"repository_mode": "explicit", "drain_s": 5, **settings}
-        registries.append(ModelRegistry(Settings(models=tmp_path, **given), telemetry, draw=draw))
+        given = {"models": tmp_path, "repository_mode": "explicit", "drain_s": 5, **settings}
+        registries.append(ModelRegistry(Settings(**given), telemetry, draw=draw))
         registries[-1].load_all()
         return registries[-1]
 
@@ -96,7 +67,7 @@ def states(registry: ModelRegistry) -> list[tuple[int, str, str]]:
 
 def settled(registry: ModelRegistry) -> None:
     """Wait for what is being closed."""
-    registry._updater.wait(20)
+    registry._changes._updater.wait(20)
 
 
 def answering(registry: ModelRegistry, reference: str = "tiny") -> int:
@@ -256,7 +227,7 @@ def test_a_device_that_goes_while_versions_are_loaded_leaves_none_of_them_half_s
         return plain(artifact, settings)
 
     monkeypatch.setattr(served_model, "load_backend", load_backend)
-    registry._refresh("tiny")
+    registry._changes._refresh("tiny")
 
     assert "tiny was not loaded: the GPU is gone" in caplog.text
     assert registry.versions("tiny") == [1]
@@ -420,22 +391,22 @@ def test_labels_change_without_loading_anything_and_wrong_ones_leave_the_former(
     registry = opened(repository_mode="poll", poll_interval_s=60)
     one = registry.resolve("tiny", 1)
     label(tmp_path, {"stable": 2})
-    registry._refresh("tiny")
+    registry._changes._refresh("tiny")
     assert answering(registry) == 2
     assert registry.resolve("tiny", 1) is one
 
     label(tmp_path, {"stable": 9})
-    registry._refresh("tiny")
+    registry._changes._refresh("tiny")
     assert answering(registry) == 2
     assert states(registry)[0] == (1, "READY", "labels.json: stable is version 9, which is not served")
 
     (tmp_path / "tiny" / "labels.json").write_text("{")
-    registry._refresh("tiny")
+    registry._changes._refresh("tiny")
     assert answering(registry) == 2
     assert states(registry)[1][2].startswith("labels.json: the file: Invalid JSON")
 
     label(tmp_path, {"stable": 1})
-    registry._refresh("tiny")
+    registry._changes._refresh("tiny")
     assert answering(registry) == 1
     assert states(registry) == [(1, "READY", ""), (2, "READY", "")]
 
@@ -491,7 +462,7 @@ class SlowCandidate:
         self.gate = asyncio.Event()
         self.error = error
 
-    async def infer(self, _inputs: Tensors, *, priority: int) -> Tensors:
+    async def infer(self, _inputs: Tensors, *, priority: int, outputs: tuple[str, ...]) -> Tensors:  # noqa: ARG002 - as of a served model
         assert priority > 100  # after everyone else
         await self.gate.wait()
         raise self.error
@@ -579,17 +550,125 @@ def test_what_was_unloaded_from_a_watched_folder_comes_back_when_it_changes(tmp_
     until(lambda: any(model.manifest.name == "tiny" for model in registry.newest()))
 
 
-def test_a_folder_that_cannot_be_read_for_a_moment_is_looked_at_again(
-    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_folder_that_is_away_for_a_moment_is_looked_at_again_and_what_is_served_stays(
+    tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture
+):
+    root = tmp_path / "models"
+    publish(root)
+    registry = opened(models=root, repository_mode="poll", poll_interval_s=0.01)
+    root.rename(tmp_path / "away")
+    until(lambda: "it is looked at again in 0.01 s" in caplog.text)
+    assert registry.versions("tiny") == [1]
+
+    (tmp_path / "away").rename(root)
+    publish(root)
+    until(lambda: registry.versions("tiny") == [1, 2])
+
+
+@pytest.fixture
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of models whose folders cannot be read from now on."""
+    names: set[str] = set()
+
+    def versions(root: Path, name: str) -> list[Location]:
+        if name in names:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return repository.versions(root, name)
+
+    for module in ("folder_watch", "update"):
+        monkeypatch.setattr(f"service.lifecycle.{module}.versions", versions)
+    return names
+
+
+def test_a_model_whose_folder_cannot_be_read_keeps_no_other_from_being_served(
+    tmp_path: Path, opened: Opened, forbidden: set[str], caplog: pytest.LogCaptureFixture
 ):
     publish(tmp_path)
+    publish(tmp_path, "other")
+    forbidden.add("other")
+    registry = opened()
+
+    assert [model.manifest.name for model in registry.newest()] == ["tiny"]
+    assert "other is not served: its folder cannot be read: Permission denied" in caplog.text
+    with pytest.raises(
+        LoadFailed, match=r"'other' was not loaded: its folder cannot be read: Permission denied \(nothing of it is served\)"
+    ):
+        registry.load("other")
+    registry.load("tiny")
+    forbidden.clear()
+    registry.load("other")
+    assert registry.versions("other") == [1]
+
+
+def test_a_model_whose_folder_cannot_be_read_for_a_moment_goes_on_and_others_are_followed(
+    tmp_path: Path, opened: Opened, forbidden: set[str], caplog: pytest.LogCaptureFixture
+):
+    publish(tmp_path)
+    publish(tmp_path, "other")
     registry = opened(repository_mode="poll", poll_interval_s=0.01)
-
-    def unreadable(_root: Path) -> Iterator[object]:
-        raise OSError("stale handle")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("service.lifecycle.folder_watch.locations", unreadable)
-        until(lambda: "it is looked at again in 0.01 s" in caplog.text)
+    forbidden.add("other")
+    publish(tmp_path, "other")
     publish(tmp_path)
     until(lambda: registry.versions("tiny") == [1, 2])
+    until(lambda: "the folder of other cannot be read, so that it stays as it is: Permission denied" in caplog.text)
+    assert registry.versions("other") == [1]
+
+    forbidden.clear()
+    until(lambda: registry.versions("other") == [1, 2])
+
+
+def test_a_fault_in_one_model_keeps_no_other_from_following_its_folder(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    publish(tmp_path, "a")
+    publish(tmp_path, "b")
+    registry = opened(repository_mode="poll", poll_interval_s=0.01)
+    plain = Updater.updated
+
+    def updated(self: Updater, name: str, *rest: object, **more: object) -> object:
+        if name == "a":
+            raise ZeroDivisionError("a fault")
+        return plain(self, name, *rest, **more)
+
+    monkeypatch.setattr(Updater, "updated", updated)
+    publish(tmp_path, "a")
+    publish(tmp_path, "b")
+    until(lambda: registry.versions("b") == [1, 2])
+    until(lambda: "a was not brought in line with its folder" in caplog.text)
+    assert registry.versions("a") == [1]
+
+
+def test_a_model_folder_that_cannot_be_read_stops_the_service_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def unreadable(_root: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("service.lifecycle.folder_watch.model_names", unreadable)
+
+    with pytest.raises(StartupError, match=r"the model folder cannot be read: .* let the user of this service read and enter it"):
+        ModelRegistry(Settings(models=tmp_path)).load_all()
+
+
+def test_of_two_loads_at_once_the_later_look_at_the_folder_is_the_one_that_stays(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+):
+    publish(tmp_path)
+    registry = opened()
+    looked, go_on = threading.Event(), threading.Event()
+    plain = Updater.updated
+
+    def updated(self: Updater, *given: object, **more: object) -> object:
+        looked.set()
+        assert go_on.wait(20)
+        return plain(self, *given, **more)
+
+    monkeypatch.setattr(Updater, "updated", updated)
+    loads = [threading.Thread(target=registry.load, args=("tiny",)) for _ in range(2)]
+    loads[0].start()
+    assert looked.wait(20)
+    publish(tmp_path)
+    loads[1].start()
+    go_on.set()
+    for load in loads:
+        load.join(60)
+
+    assert registry.versions("tiny") == [1, 2]

@@ -22,9 +22,21 @@ def worker(folder: Path) -> Telemetry:
     meter = Meter()
     meter.answered([Run(3, 10, 100, 1)], [5], [120])
     telemetry.watch_model(
-        Watched("load", 1, task="forecast", device="cpu", backend="onnx", meter=meter, queued_rows=lambda: 7, in_flight=lambda: 2)
+        Watched(
+            "load",
+            1,
+            task="forecast",
+            device="cpu",
+            backend="onnx",
+            precision="fp32",
+            meter=meter,
+            queued_rows=lambda: 7,
+            in_flight=lambda: 2,
+        )
     )
     telemetry.answered("/v1/models/{name}/forecast", {"name": "load"}, 200, 0.002)
+    telemetry.reject("bad-question", {"name": "load"})
+    telemetry.reject("bad-question", {"name": "other"})
     return telemetry
 
 
@@ -38,10 +50,12 @@ def test_each_worker_tells_the_sum_of_all(tmp_path: Path):
         for asked in (one, two):
             told = lines(asked)
             assert 'carousel_requests_total{model="load",route="/v1/models/{name}/forecast",status="200",version=""} 2.0' in told
+            assert 'carousel_rejected_total{model="load",reason="bad-question"} 2.0' in told
+            assert 'carousel_rejected_total{model="unknown",reason="bad-question"} 2.0' in told
             assert 'carousel_inference_rows_sum{model="load",version="1"} 6.0' in told
             assert 'carousel_inference_rows_bucket{le="4",model="load",version="1"} 2.0' in told
             assert 'carousel_queue_rows{model="load",version="1"} 14.0' in told
-            assert 'carousel_model_info{backend="onnx",device="cpu",model="load",task="forecast",version="1"} 1.0' in told
+            assert 'carousel_model_info{backend="onnx",device="cpu",model="load",precision="fp32",task="forecast",version="1"} 1.0' in told
             statistics = asked.models.watched["load", 1].meter.statistics()
             assert (statistics.inference_count, statistics.execution_count) == (6, 2)
 
@@ -50,8 +64,8 @@ def test_what_a_worker_does_is_told_while_it_goes_on(tmp_path: Path, monkeypatch
     monkeypatch.setattr(peers, "WRITE_EVERY_S", 0.001)
     one, two = worker(tmp_path), worker(tmp_path)
     with one.shared(), two.shared():
-        two.reject("queue-full")
-        while 'carousel_rejected_total{reason="queue-full"} 1.0' not in lines(one):
+        two.reject("queue-full", {"name": "load"})
+        while 'carousel_rejected_total{model="load",reason="queue-full"} 1.0' not in lines(one):
             pass
 
 
@@ -60,10 +74,10 @@ def test_counts_of_a_worker_that_has_ended_stay_and_what_it_had_for_the_moment_g
     with monkeypatch.context() as patched:
         patched.setattr(os, "getpid", lambda: NOBODY)
         with ended.shared():
-            ended.reject("queue-full")  # after the first telling: told at the end
+            ended.reject("queue-full", {"name": "load"})  # after the first telling: told at the end
 
     told = lines(worker(tmp_path))
-    assert 'carousel_rejected_total{reason="queue-full"} 1.0' in told
+    assert 'carousel_rejected_total{model="load",reason="queue-full"} 1.0' in told
     assert 'carousel_inference_rows_sum{model="load",version="1"} 6.0' in told
     assert 'carousel_queue_rows{model="load",version="1"} 7.0' in told
 
@@ -76,6 +90,8 @@ def test_a_worker_alone_tells_the_same_as_one_that_has_no_others(tmp_path: Path)
     alone_without = Telemetry.create()
     alone_without.watch_model(alone.models.watched["load", 1])
     alone_without.answered("/v1/models/{name}/forecast", {"name": "load"}, 200, 0.002)
+    for name in ("load", "other"):
+        alone_without.reject("bad-question", {"name": name})
 
     assert told(alone) == told(alone_without)
 

@@ -74,7 +74,7 @@ def test_a_broken_model_never_stops_the_others(tiny_models: Path, tmp_path: Path
         Refusal("broken", 1, "manifest.json cannot be read: No such file or directory"),
         Refusal("tiny-classes", 2, "model.onnx was changed: its sha256 is not the one in manifest.json; publish it again"),
     ]
-    assert "loaded tiny-words version 1: next-word on cpu" in caplog.text
+    assert "loaded tiny-words version 1: next-word in fp32 on cpu" in caplog.text
     assert "refused broken version 1: manifest.json cannot be read" in caplog.text
     registry.close()
 
@@ -147,6 +147,6 @@ def test_loaded_models_are_shown_in_the_metrics(tiny_models: Path):
     registry.load_all()
 
     text = telemetry.exposition().decode()
-    assert 'carousel_model_info{backend="onnx",device="cpu",model="tiny-words",task="next-word",version="1"} 1.0' in text
+    assert 'carousel_model_info{backend="onnx",device="cpu",model="tiny-words",precision="fp32",task="next-word",version="1"} 1.0' in text
     assert 'carousel_queue_rows{model="tiny-words",version="1"} 0.0' in text
     registry.close()

@@ -23,7 +23,7 @@ WITHOUT_TORCH = textwrap.dedent("""
 
     class Absent:
         def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] in ("torch", "training", "pandas", "onnx"):
+            if name.partition(".")[0] in ("torch", "training", "pandas", "onnx", "grpc", "grpc_health", "tokenizers"):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     sys.meta_path.insert(0, Absent())
@@ -79,7 +79,7 @@ def test_a_server_says_what_it_loaded_and_refused_answers_and_stops_with_0(tiny_
 
     assert answer.json()["predictions"][0]["label"] == "one"
     assert code == 0
-    assert "loaded tiny-words version 1: next-word on cpu" in log
+    assert "loaded tiny-words version 1: next-word in fp32 on cpu" in log
     assert "refused broken version 1: manifest.json cannot be read: No such file or directory" in log
 
 

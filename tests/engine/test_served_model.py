@@ -13,7 +13,7 @@ from service.contract.repository import Artifact, Location
 from service.errors import BadQuestion, DeadlineExceeded
 from service.served_model import ServedModel, routes
 from service.settings import Settings
-from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.dialogue import Dialogue, QuestionError, Step
 from service.tasks.next_word import Choice, continue_text
 from tests import artifacts
 
@@ -32,7 +32,7 @@ def words(tiny_models: Path) -> Iterator[ServedModel]:
 
 def endless() -> Dialogue[None]:
     while True:
-        yield {"sequence": np.zeros((1, 1, 3), np.float32)}
+        yield Step({"sequence": np.zeros((1, 1, 3), np.float32)})
 
 
 def too_short() -> Dialogue[None]:

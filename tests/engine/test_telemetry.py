@@ -1,22 +1,29 @@
 from __future__ import annotations
 
-import json
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.observe.model_metrics import Watched
 from service.observe.statistics import Meter, Run
-from service.observe.telemetry import Telemetry, configure_logging
+from service.observe.telemetry import Telemetry
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def watched(meter: Meter, version: int = 1) -> Watched:
-    return Watched("load", version, task="forecast", device="cpu", backend="onnx", meter=meter, queued_rows=lambda: 7, in_flight=lambda: 9)
+    return Watched(
+        "load",
+        version,
+        task="forecast",
+        device="cpu",
+        backend="onnx",
+        precision="fp32",
+        meter=meter,
+        queued_rows=lambda: 7,
+        in_flight=lambda: 9,
+    )
 
 
 @pytest.fixture
@@ -24,15 +31,6 @@ def telemetry() -> Telemetry:
     telemetry = Telemetry.create()
     telemetry.watch_model(watched(Meter()))
     return telemetry
-
-
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def lines(telemetry: Telemetry) -> list[str]:
@@ -61,10 +59,24 @@ def test_what_a_client_makes_up_never_becomes_a_label(telemetry: Telemetry):
     assert 'carousel_requests_total{model="",route="/v1/models/{name}",status="404",version=""} 51.0' in lines(telemetry)
 
 
-def test_refused_requests_are_counted_by_reason(telemetry: Telemetry):
-    telemetry.reject("queue-full")
+def test_refused_requests_are_counted_by_reason_and_model(telemetry: Telemetry):
+    for _ in range(2):
+        telemetry.reject("queue-full", {"name": "load"})
+    telemetry.reject("bad-question", {"name": "load@stable", "version": "1"})
 
-    assert 'carousel_rejected_total{reason="queue-full"} 1.0' in lines(telemetry)
+    assert 'carousel_rejected_total{model="load",reason="queue-full"} 2.0' in lines(telemetry)
+    assert 'carousel_rejected_total{model="load",reason="bad-question"} 1.0' in lines(telemetry)
+
+
+def test_refused_requests_for_no_model_that_is_served_are_those_of_an_unknown_one(telemetry: Telemetry):
+    for number in range(50):
+        telemetry.reject("model-not-found", {"name": f"guess-{number}"})
+    telemetry.reject("no-route", {})
+
+    assert [line for line in lines(telemetry) if line.startswith("carousel_rejected_total")] == [
+        'carousel_rejected_total{model="unknown",reason="model-not-found"} 50.0',
+        'carousel_rejected_total{model="unknown",reason="no-route"} 1.0',
+    ]
 
 
 def test_runs_of_a_graph_are_counted_with_their_rows(telemetry: Telemetry):
@@ -85,7 +97,7 @@ def test_the_queue_is_read_when_the_metrics_are_asked_for(telemetry: Telemetry):
 
 
 def test_two_apps_share_no_metric(telemetry: Telemetry):
-    telemetry.reject("queue-full")
+    telemetry.reject("queue-full", {})
 
     assert "queue-full" not in "".join(lines(Telemetry.create()))
 
@@ -102,21 +114,6 @@ def test_every_metric_is_documented_and_no_other(telemetry: Telemetry):
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == names_of_metrics(telemetry)
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are(telemetry: Telemetry):
-    dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_bytes())
-    asked = {
-        name
-        for panel in dashboard["panels"]
-        for target in panel["targets"]
-        for name in re.findall(r"(?:carousel|process)_\w+", target["expr"])
-    }
-
-    assert {re.sub(r"_(?:bucket|sum|count)$", "", name) for name in asked} <= names_of_metrics(telemetry)
-    assert {name for name in names_of_metrics(telemetry) if name.startswith("carousel_")} <= {
-        re.sub(r"_(?:bucket|sum|count)$", "", name) for name in asked
-    }
-
-
 def test_a_version_that_is_closed_is_told_of_no_longer(telemetry: Telemetry):
     for status in (200, 422):
         telemetry.answered("/v1/models/{name}/versions/{version}/forecast", {"name": "load", "version": "1"}, status, 0.001)
@@ -130,30 +127,3 @@ def test_a_label_behind_a_name_is_no_part_of_the_models_label(telemetry: Telemet
     telemetry.answered("/v1/models/{name}/forecast", {"name": "load@stable"}, 200, 0.001)
 
     assert 'carousel_requests_total{model="load",route="/v1/models/{name}/forecast",status="200",version=""} 1.0' in lines(telemetry)
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_log_lines_for_machines_are_one_json_object_each(capsys: pytest.CaptureFixture[str]):
-    configure_logging("info", "json")
-    logger = logging.getLogger("service.test")
-    logger.debug("not said")
-    logger.info("loaded %s", "load")
-    try:
-        raise ArithmeticError("poison")
-    except ArithmeticError:
-        logger.exception("failed")
-
-    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
-    assert (first["level"], first["logger"], first["message"]) == ("info", "service.test", "loaded load")
-    assert first["time"].endswith("+00:00")
-    assert "traceback" not in first
-    assert second["traceback"].endswith("ArithmeticError: poison")
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_log_lines_for_people_are_text(capsys: pytest.CaptureFixture[str]):
-    configure_logging("warning", "text")
-    logging.getLogger("service.test").info("not said")
-    logging.getLogger("service.test").warning("refused %s", "load")
-
-    assert capsys.readouterr().err.endswith(" WARNING refused load\n")

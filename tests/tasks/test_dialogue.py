@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from service.contract.golden import Tensors
-from service.tasks.dialogue import Dialogue, QuestionError, converse
+from service.tasks.dialogue import Dialogue, QuestionError, Step, converse
 
 
 def twice(value: float) -> Dialogue[float]:
-    once = yield {"x": np.array([value])}
-    again = yield {"x": once["x"]}
+    once = yield Step({"x": np.array([value])})
+    again = yield Step({"x": once["x"]})
     return float(again["x"][0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from service.contract.golden import Tensors
+from service.contract.int8 import Check
 from service.contract.manifest import Data, Scores, Task
 from training.config import RunConfig
 from training.export import Graph, Run
@@ -20,6 +22,7 @@ Batch = TypeVar("Batch")
 
 SCORING_BATCH = 256
 """Rows that are scored at once."""
+MOST_CALIBRATION_ROWS = 5_000
 TRIAL_BATCHES = (1, 7, 64)
 """Batch sizes on which exported graphs are compared with the network."""
 
@@ -46,6 +49,12 @@ class TaskLearner(Learner[Batch], Protocol[Batch]):
 
     def score(self, run: Run) -> Scores:
         """Measure `run`, an exported graph, on the held-out data beside the naive baselines."""
+
+    def calibration(self) -> Iterable[Tensors]:
+        """Inputs from the training data that show how large what the network reads becomes."""
+
+    def checks(self, run: Run, int8: Run) -> tuple[Check, ...]:
+        """What `int8`, the exported graph in int8, must keep beside `run`, the one in fp32, measured on the data of the scores."""
 
     def pictures(self, run: Run) -> list[Picture]:
         """What is better seen than read."""

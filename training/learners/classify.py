@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from service.contract.golden import Tensors
+from service.contract.int8 import Check
 from service.contract.manifest import ClassifyTask, Scores, TensorSpec
 from training.config import ClassifyConfig
 from training.data.sequences import Labelled, SequenceData
 from training.export import Graph, Run
-from training.learners.base import TRIAL_BATCHES, chunks, copy_weights, recurrence_of
+from training.learners.base import MOST_CALIBRATION_ROWS, TRIAL_BATCHES, chunks, copy_weights, recurrence_of
+from training.learners.int8_checks import classify_checks
 from training.loop import device_of
 from training.metrics import accuracy, confusion_matrix
 from training.networks.classifier import ClassifierGraph, ClassifierShape, SequenceClassifier
@@ -104,6 +106,15 @@ class ClassifyLearner:
         baselines = {"majority_class": {"accuracy": accuracy(labels, np.full(len(labels), majority))}}
         beats = model["accuracy"] > baselines["majority_class"]["accuracy"]
         return Scores(split=f"{len(labels)} held-out sequences", model=model, baselines=baselines, beats_naive=beats)
+
+    def calibration(self) -> Iterable[Tensors]:
+        """Training sequences."""
+        rows = np.arange(min(len(self.sequences.train.labels), MOST_CALIBRATION_ROWS))
+        return ({"sequence": self.sequences.train.sequences[piece]} for piece in chunks(rows))
+
+    def checks(self, run: Run, int8: Run) -> tuple[Check, ...]:
+        """The accuracy that is lost."""
+        return classify_checks(self._probabilities(run), self._probabilities(int8), labels=self.sequences.test.labels)
 
     def pictures(self, run: Run) -> list[Picture]:
         """The confusion matrix of the test sequences."""

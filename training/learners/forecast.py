@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from service.contract.golden import Tensors
+from service.contract.int8 import Check
 from service.contract.manifest import ForecastTask, Scores
 from training.config import ForecastConfig
 from training.data.series import SeriesTable, least_context
 from training.data.windows import Split, WindowBatch, Windows, training_rows
 from training.export import Graph, Run
-from training.learners.base import TRIAL_BATCHES, chunks, copy_weights, recurrence_of
-from training.learners.forecast_tensors import cut_inputs, signature, window_inputs
+from training.learners.base import MOST_CALIBRATION_ROWS, TRIAL_BATCHES, chunks, copy_weights, recurrence_of
+from training.learners.forecast_tensors import cut_inputs, quantiles_of, signature, window_inputs
+from training.learners.int8_checks import forecast_checks
 from training.learners.levels import minmax_level, standard_level
 from training.loop import device_of
 from training.metrics import score_forecasts
@@ -125,11 +127,9 @@ class ForecastLearner:
 
     def score(self, run: Run) -> Scores:
         """Errors on the test windows in raw units, beside the last value and the seasonal naive forecast."""
-        positions = self.test.thinned(MOST_TEST_WINDOWS)
-        batches = [self.test.batch(chunk) for chunk in chunks(positions)]
-        quantiles = np.concatenate([run(window_inputs(batch))["quantiles"] for batch in batches])
+        batches = self._test_batches()
         model, baselines = score_forecasts(
-            quantiles=quantiles,
+            quantiles=quantiles_of(run, batches),
             levels=self._shape.levels,
             target=np.concatenate([batch.target for batch in batches]),
             actual=np.concatenate([batch.actual for batch in batches]),
@@ -143,8 +143,19 @@ class ForecastLearner:
             else f"Hard to beat: {best.replace('_', ' ')} has an MAE of {baselines[best]['mae']:.4g}, the model {model['mae']:.4g}."
         )
         share = self.config.test or self.config.validation or 1.0
-        split = f"{len(positions)} windows of the last {share:.0%} of each series, horizon {self.config.horizon}"
+        split = (
+            f"{sum(len(batch.target) for batch in batches)} windows of the last {share:.0%} of each series, horizon {self.config.horizon}"
+        )
         return Scores(split=split, model=model, baselines=baselines, beats_naive=beats, note=note)
+
+    def calibration(self) -> Iterable[Tensors]:
+        """Training windows."""
+        return (window_inputs(self.train.batch(piece)) for piece in chunks(self.train.thinned(MOST_CALIBRATION_ROWS)))
+
+    def checks(self, run: Run, int8: Run) -> tuple[Check, ...]:
+        """Errors of the median and of all levels, and how far forecasts move."""
+        batches = self._test_batches()
+        return forecast_checks(quantiles_of(run, batches), quantiles_of(int8, batches), batches, levels=self._shape.levels)
 
     def pictures(self, run: Run) -> list[Picture]:
         """The first series where its test part begins: forecast one horizon after another, each from what was known before it."""
@@ -192,6 +203,9 @@ class ForecastLearner:
             validation=config.validation,
             test=config.test,
         )
+
+    def _test_batches(self) -> list[WindowBatch]:
+        return [self.test.batch(piece) for piece in chunks(self.test.thinned(MOST_TEST_WINDOWS))]
 
     def _forecaster(self, context: int) -> Forecaster:
         config = self.config

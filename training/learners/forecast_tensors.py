@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.contract.golden import Tensors
 from service.contract.manifest import ForecastTask, TensorSpec
 from training.data.windows import WindowBatch
+from training.export import Run
 
 Specs = tuple[TensorSpec, ...]
 
@@ -45,3 +47,8 @@ def cut_inputs(inputs: Tensors, *, batch: int, time: int, horizon: int) -> Tenso
 
 def _spec(name: str, *sizes: int, description: str) -> TensorSpec:
     return TensorSpec(name=name, datatype="FP32", shape=(-1, *sizes), description=description)
+
+
+def quantiles_of(run: Run, batches: list[WindowBatch]) -> NDArray[np.float32]:
+    """What an exported graph forecasts of windows, one batch after the other: (windows, horizon, levels)."""
+    return np.concatenate([run(window_inputs(batch))["quantiles"] for batch in batches])

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from service.contract.golden import Tensors
+from service.contract.int8 import Check
 from service.contract.manifest import NextWordTask, Scores, TensorSpec
 from service.contract.repository import TOKENIZER
 from training.config import NextWordConfig
 from training.data.text import TextData, baseline_most_frequent, line_batches, stream_batches
 from training.export import Graph, Run
 from training.learners.base import TRIAL_BATCHES, copy_weights, recurrence_of
+from training.learners.int8_checks import next_word_checks
 from training.loop import device_of
 from training.metrics import perplexity, top_k_accuracy
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
@@ -138,6 +140,16 @@ class NextWordLearner:
         )
         beats = model["perplexity"] < baselines["most_frequent"]["perplexity"]
         return Scores(split=split, model=model, baselines=baselines, beats_naive=beats)
+
+    def calibration(self) -> list[Tensors]:
+        """Every word of the vocabulary."""
+        return [{"tokens": np.arange(len(self.text.tokenizer))[None], **self._zero_state(1)}]
+
+    def checks(self, run: Run, int8: Run) -> tuple[Check, ...]:
+        """Perplexity, and whether the same words are found."""
+        (before, targets, ranks), (after, _, int8_ranks) = self._ranked(run), self._ranked(int8)
+        words = (targets != self.text.tokenizer.end_id) & (targets != self.text.tokenizer.unknown_id)
+        return next_word_checks((before, ranks), (after, int8_ranks), words=words)
 
     def pictures(self, run: Run) -> list[Picture]:  # noqa: ARG002 - samples say more
         """None beside the loss curves."""

@@ -1,0 +1,58 @@
+"""Brief batches, run on the event loop: what has gathered in one of its turns is the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+from service.batching.batch import Waiting, Work
+from service.batching.brevity import Brevity
+
+
+class Inline:
+    """Runs batches that `brevity` expects to be brief on one event loop, at most one a turn; `run` answers a batch."""
+
+    def __init__(self, run: Callable[[Sequence[Work]], None], brevity: Brevity, *, max_batch_rows: int) -> None:
+        self._run = run
+        self._brevity = brevity
+        self._max_batch_rows = max_batch_rows
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting = Waiting()
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def take(self, work: Work) -> bool:
+        """Whether this request, which `work.loop` asks now, is run here: not where the batch may take long, or another loop is served."""
+        if self._waiting.rows + work.rows > self._brevity.rows(work.kind):
+            return False
+        if self._loop is not work.loop and not self._moved(work.loop):
+            return False
+        self._waiting.add(work)
+        if self._idle.is_set():
+            self._idle.clear()
+            work.loop.call_soon(self._turn)
+        return True
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait, on another thread than the loop's, until nothing waits here."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._idle.wait(timeout_s)
+
+    def _moved(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Serve this loop from now on, if the one before it has ended."""
+        if self._loop is not None and not self._loop.is_closed():
+            return False
+        self._loop = loop
+        self._waiting = Waiting()
+        self._idle.set()
+        return True
+
+    def _turn(self) -> None:
+        try:
+            self._run(self._waiting.take(self._max_batch_rows))
+        finally:
+            if self._waiting.levels and self._loop is not None:
+                self._loop.call_soon(self._turn)
+            else:
+                self._idle.set()

@@ -1,0 +1,75 @@
+"""KServe's `InferenceRESTClient` and `InferenceGRPCClient`, unmodified, against a real server: each call that they have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.settings import Settings
+
+from .conftest import serving
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ["digit-rows", "1", "seven", [1, 0]]
+OVER_HTTP = ["digit-rows", None, "seven", [1, 0]]  # the client does not read the version there
+
+
+@pytest.fixture(scope="module")
+def found(model_folder: Path) -> dict[str, Any]:
+    """Call -> what came back."""
+    app = create_app(Settings(models=model_folder, grpc_port=0))
+    with serving(app) as address:
+        command = [sys.executable, "-m", "tests.api.kserve_calls", address, f"127.0.0.1:{app.state.grpc_port}"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("v2 live", True),
+        ("v2 ready", True),
+        ("v2 model ready", True),
+        ("v2 no model ready", False),
+        ("v2 json", OVER_HTTP),
+        ("v2 binary in", OVER_HTTP),
+        ("v2 binary both", OVER_HTTP),
+        ("v2 dictionary", ["digit-rows", None, "d", [1, 0]]),
+        ("v2 graph", "d"),
+        ("v2 version", "1"),
+        ("v1 live", True),
+        ("v1 model ready", True),
+        ("v1 infer", ["1", "0"]),
+        ("grpc live", True),
+        ("grpc ready", True),
+        ("grpc model ready", True),
+        ("grpc no model ready", False),
+        ("grpc bytes", DIGITS),
+        ("grpc contents", DIGITS),
+        ("grpc no model", ["NOT_FOUND", "no model 'none'; served here: digit-rows, energy-load, next-word-en, share-price"]),
+    ],
+)
+def test_a_call_is_answered(found: dict[str, Any], call: str, expected: object):
+    assert found[call] == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "words"),
+    [
+        ("v2 wrong", 400, "inputs.0.name: no input 'image': this model takes sequence"),
+        ("v2 no model", 404, "no model 'none'; served here: digit-rows"),
+        ("v1 no model ready", 404, "404 Not Found"),
+        ("v1 explain", 405, "405 Method Not Allowed"),
+    ],
+)
+def test_a_refusal_is_an_error_of_the_client(found: dict[str, Any], call: str, status: int, words: str):
+    assert found[call][0] == status
+    assert words in found[call][1]

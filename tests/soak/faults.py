@@ -1,0 +1,176 @@
+"""Callers as nobody wants them: they hang up, send nonsense, dawdle, say nothing, or come all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+from collections.abc import Awaitable, Callable
+
+from .models import GUEST, NUMBERS, WORDS
+from .questions import any_question, stream
+from .tally import Tally
+from .wire import Answer, Caller, Lost, get, post, read_answer
+
+Fault = Callable[[tuple[str, int], Tally, random.Random], Awaitable[None]]
+
+AT_ONCE = 60
+ROWS_AT_ONCE = 8
+FORECAST = f"/v1/models/{NUMBERS}/forecast"
+INFER = f"/v2/models/{NUMBERS}/infer"
+GENERATE = f"/v2/models/{WORDS}/generate_stream"
+
+NONSENSE: tuple[tuple[bytes, tuple[int, ...]], ...] = (
+    (post(FORECAST, b""), (400,)),
+    (post(FORECAST, b"{"), (400,)),
+    (post(FORECAST, b"[" * 100_000), (400,)),
+    (post(FORECAST, b'{"series": []}'), (422,)),
+    (post(FORECAST, b'{"series": [{"values": [1, "2"]}]}'), (422,)),
+    (post(FORECAST, b'{"series": [{"values": [1e999, 2]}]}'), (400, 422)),
+    (post(FORECAST, b'{"series": [{"values": [1, 2]}], "horizon": 99}'), (422,)),
+    (post(FORECAST, b'{"series": [{"values": [1, 2]}], "other": 1}'), (422,)),
+    (post(FORECAST, b"{}", Content_Encoding="gzip"), (400,)),
+    (post(FORECAST, gzip.compress(b" " * 3_000_000), Content_Encoding="gzip"), (413,)),
+    (post(FORECAST, b"{}", Content_Encoding="br"), (400,)),
+    (post(FORECAST, b'{"series": [{"values": [1, 2]}]}', X_Request_Timeout_Ms="soon"), (422,)),
+    (post(INFER, b'{"inputs": []}'), (400,)),
+    (post(INFER, b'{"inputs": [{"name": "target", "datatype": "FP32", "shape": [-1, 2], "data": [1, 2]}]}'), (400,)),
+    (post(INFER, b'{"inputs": [{"name": "target", "datatype": "FP32", "shape": [18446744073709551616, 2], "data": [1, 2]}]}'), (400,)),
+    (post(INFER, b'{"inputs": [{"name": "other", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}'), (400,)),
+    (post(INFER, b"{}", Inference_Header_Content_Length="9"), (400,)),
+    (post(GENERATE, b'{"text_input": "a ", "parameters": {"max_tokens": 100000}}'), (400,)),
+    (post(f"/v2/models/{NUMBERS}/generate_stream", b'{"text_input": "a "}'), (409,)),
+    (post("/v1/models/nobody/forecast", b'{"series": [{"values": [1, 2]}]}'), (404,)),
+    (post(f"/v1/models/{NUMBERS}@nobody/forecast", b'{"series": [{"values": [1, 2]}]}'), (404,)),
+    (post(f"/v1/models/{NUMBERS}/versions/999999/forecast", b'{"series": [{"values": [1, 2]}]}'), (404,)),
+    (post("/v2/repository/models/nobody/load", b""), (404,)),
+    (post("/v2/repository/models/..%2f..%2fetc/load", b""), (400, 404)),
+    (get(FORECAST), (405,)),
+    (get("/nowhere"), (404,)),
+    (b"NONSENSE\r\n\r\n", (400,)),
+    (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", (400,)),
+    (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, (431,)),
+    (bytes(range(256)), (400,)),
+)
+
+
+async def nonsense(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """A request that is wrong in one of many ways; it is refused, with the status that says so."""
+    caller = Caller(host)
+    request, statuses = draw.choice(NONSENSE)
+    reader, writer = await caller.opened()
+    try:
+        writer.write(request)
+        answer = await asyncio.wait_for(read_refusal(reader), 30)
+        tally.expect(f"{request[:80]!r}", answer, *statuses)
+    except (OSError, EOFError, TimeoutError) as error:
+        if len(request) < 60_000:  # of a longer one, not all may be read before the connection is closed
+            tally.fault("lost", f"{request[:80]!r}: {type(error).__name__}")
+    finally:
+        caller.close()
+
+
+async def read_refusal(reader: asyncio.StreamReader) -> Answer:
+    """An answer, whatever it is."""
+    return await read_answer(reader)
+
+
+async def hang_up(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Leave somewhere within a request, or right behind it."""
+    caller = Caller(host)
+    request = any_question(draw).request
+    _, writer = await caller.opened()
+    writer.write(request[: draw.choice([0, 1, 30, len(request) // 2, len(request) - 1, len(request), len(request)])])
+    await asyncio.sleep(draw.choice([0, 0, 0.001, 0.02]))
+    draw.choice([caller.close, caller.reset])()
+    tally.done["left within a request"] += 1
+
+
+async def leave_a_stream(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Read the beginning of an answer that comes in pieces, and leave."""
+    caller = Caller(host)
+    reader, writer = await caller.opened()
+    writer.write(stream(draw, 1).request)
+    await asyncio.wait_for(reader.read(draw.choice([1, 200, 400])), 30)
+    draw.choice([caller.close, caller.reset])()
+    tally.done["left within an answer"] += 1
+
+
+async def dawdle(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Send a good request in small pieces, slowly, and read the answer as slowly; it is a right one all the same."""
+    caller = Caller(host)
+    question = any_question(draw)
+    reader, writer = await caller.opened()
+    try:
+        for start in range(0, len(question.request), step := max(len(question.request) // 10, 1)):
+            writer.write(question.request[start : start + step])
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        tally.judge(question, await asyncio.wait_for(read_answer(reader), 60))
+        tally.done["slow callers"] += 1
+    except (OSError, EOFError, TimeoutError) as error:
+        tally.fault("lost", f"slowly, {question.kind}: {type(error).__name__}: {error}")
+    finally:
+        caller.close()
+
+
+async def idle(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Hold connections and say nothing."""
+    callers = [Caller(host) for _ in range(20)]
+    for caller in callers:
+        await caller.opened()
+    await asyncio.sleep(draw.uniform(0.5, 12))
+    for caller in callers:
+        caller.close()
+    tally.done["idle connections"] += len(callers)
+
+
+async def burst(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Come all at once, with more than may wait: each is answered or refused."""
+
+    async def one(caller: Caller) -> None:
+        await tally.ask(caller, any_question(draw, rows=ROWS_AT_ONCE))
+        caller.close()
+
+    await asyncio.gather(*(one(Caller(host)) for _ in range(AT_ONCE)))
+    tally.done["bursts"] += 1
+
+
+async def look(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Look at what an operator looks at."""
+    caller = Caller(host)
+    paths = [get(path) for path in ("/metrics", "/v1/models", "/v2/health/ready", "/v2/models/stats", "/openapi.json")]
+    request = draw.choice([*paths, post("/v2/repository/index", b"")])
+    try:
+        tally.expect(f"{request[:40]!r}", await caller.ask(request), 200)
+    except Lost as lost:
+        tally.fault("lost", f"{request[:40]!r}: {lost}")
+    caller.close()
+
+
+async def visit(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+    """Ask the model that comes and goes: it answers, or is not there."""
+    caller = Caller(host)
+    values = [float(draw.randrange(1000)) for _ in range(2)]
+    body = f'{{"series": [{{"values": {values}}}]}}'.encode()
+    try:
+        answer = await caller.ask(post(f"/v1/models/{GUEST}/forecast", body))
+        tally.expect("the guest", answer, 200, 404, 429, 503, 504)
+        tally.done[f"guest: {answer.status}"] += 1
+    except Lost as lost:
+        tally.fault("lost", f"the guest: {lost}")
+    caller.close()
+
+
+FAULTS: tuple[tuple[Fault, float], ...] = (
+    (nonsense, 0.02),
+    (hang_up, 0.02),
+    (leave_a_stream, 0.05),
+    (dawdle, 0.2),
+    (idle, 1.0),
+    (burst, 2.0),
+    (look, 0.2),
+    (visit, 0.05),
+)
+"""Each, and the seconds of rest between two of its kind."""
