@@ -40,10 +40,10 @@ def prepared(settings: Settings) -> Callable[[], None]:
     allow_open_files()
     if settings.workers > 1:
         return partial(_serve_with_workers, settings)
-    app = create_app(settings)
-    app.state.context.registry.load_all()  # here, so that what stops it is said plainly; the app finds it loaded
     with grpc_port_held(settings):
-        pass  # the same
+        pass  # here, so that what stops it is said plainly, before models are loaded
+    app = create_app(settings)
+    app.state.context.registry.load_all()  # the same; the app finds it loaded
     return _Server(app, settings).run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,10 @@ class Publisher:
 
     async def follow(self) -> None:
         """Publish a version and wait until the service, which follows the folder, serves it."""
+        self._unlabelled(NUMBERS)
         version = await asyncio.to_thread(publish, self.root, NUMBERS)
         async with asyncio.timeout(60):
-            while await self._state(NUMBERS, version) != "READY":
+            while await self._state(NUMBERS, version) != "READY":  # noqa: ASYNC110 - the service tells nobody
                 await asyncio.sleep(0.1)
         await self._prune(NUMBERS)
         self.tally.done["versions found in the folder"] += 1
@@ -63,7 +65,7 @@ class Publisher:
         name = self.draw.choice([NUMBERS, WORDS])
         version = await asyncio.to_thread(spoil, self.root, name)
         self.tally.expect(f"load {name}, which is spoilt", await self._post(name, "load"), 409)
-        await self._prune(name, spoilt=version)
+        await asyncio.to_thread(shutil.rmtree, self.root / name / str(version))
         self.tally.expect(f"load {name} again", await self._post(name, "load"), 200)
         self.tally.done["spoilt versions refused"] += 1
 
@@ -72,9 +74,9 @@ class Publisher:
         await asyncio.to_thread(publish, self.root, GUEST)
         answers = await asyncio.gather(*(self._post(GUEST, change) for change in ("load", "unload", "load")))
         for answer in answers:
-            self.tally.expect("two loads and an unload at once", answer, 200, 404, 409)
+            self.tally.expect("two loads and an unload at once", answer, 200, 404)
         await self._prune(GUEST)
-        self.tally.expect("load the guest", await self._post(GUEST, "load"), 200)
+        await self.load_guest()
         self.tally.done["two loads and an unload at once"] += 1
 
     async def label(self) -> None:
@@ -91,6 +93,10 @@ class Publisher:
         self._unlabelled(NUMBERS)
         for name in (NUMBERS, WORDS, GUEST):
             self.tally.expect(f"load {name} at the end", await self._post(name, "load"), 200)
+
+    async def load_guest(self) -> None:
+        """Load the guest once more."""
+        self.tally.expect("load the guest", await self._post(GUEST, "load"), 200)
 
     async def index(self) -> list[dict[str, str]]:
         """Where every artifact stands."""
@@ -122,14 +128,5 @@ class Publisher:
         if answer is not None and answer.status == 200 and is_of_it and int(answer.headers["x-model-version"]) != version:
             self.tally.fault("stale", f"{name} was answered by {answer.headers['x-model-version']} after {version} was loaded")
 
-    async def _prune(self, name: str, *, spoilt: int | None = None) -> None:
-        if spoilt is not None:
-            await asyncio.to_thread(prune_one, self.root, name, spoilt)
+    async def _prune(self, name: str) -> None:
         await asyncio.to_thread(prune, self.root, name, keep=SERVED)
-
-
-def prune_one(root: Path, name: str, version: int) -> None:
-    """Remove one version."""
-    import shutil
-
-    shutil.rmtree(root / name / str(version))
