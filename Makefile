@@ -59,6 +59,10 @@ test: lint ## lint, types and tests with coverage
 	    || { echo "$$package: $$covered% of lines and branches covered; 90% are wanted" >&2; exit 1; }; \
 	done
 
+.PHONY: soak
+soak: $(DEVELOPING) ## a server under mixed load with faults injected, every answer checked [MINUTES=10] [WORKERS=1]
+	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS))
+
 .PHONY: lint
 lint: $(DEVELOPING) ## style, types and import rules
 	$(BIN)/ruff check .
@@ -77,7 +81,7 @@ docs: $(DEVELOPING) ## write the generated pages and build site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: bench
-bench: $(DEVELOPING) ## measure the service beside the floor and its peers: 2 x 40 minutes, 3 GB, needs wrk
+bench: $(DEVELOPING) ## measure the service beside the floor and its peers: twice half an hour, 2 GB, needs wrk
 	$(BIN)/python -m benchmarks.serving $(BENCH)
 	$(BIN)/python -m benchmarks.serving --cores 0 $(BENCH)
 
@@ -104,7 +108,7 @@ bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they re
 
 .PHONY: clean
 clean: ## remove what was built, .venv too; models/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist site
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist site benchmarks/.peers
 	find service training tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from service import __version__
 from service.api.bounded_http import BoundedHttp
 from service.app import create_app
+from service.freed_memory import give_back_freed_memory
 from service.grpc_api.serving import grpc_port_held
 from service.lifecycle.registry import ModelRegistry
 from service.observe.log_lines import configure_logging
@@ -38,6 +39,7 @@ def prepared(settings: Settings) -> Callable[[], None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _drained)
     allow_open_files()
+    give_back_freed_memory()
     if settings.workers > 1:
         return partial(_serve_with_workers, settings)
     with grpc_port_held(settings):
@@ -51,6 +53,7 @@ def worker_app() -> FastAPI:
     """The application of a worker process, whose settings its parent has put into the environment."""
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
+    give_back_freed_memory()
     return create_app(settings)
 
 

@@ -44,7 +44,7 @@ class Settings(BaseModel):
         description="Versions of a model that are served: `all`, `latest:N` and those with a label, or `listed`: those with a label.",
     )
     worker_folder: Path | None = Field(
-        default=None, description="Folder in which the workers add up their metrics; `serve` makes one where there are several."
+        default=None, description="Folder in which workers add up metrics and agree on models; `serve` makes one where there are several."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where models run; `auto` takes a GPU when there is one.")
     backend: Literal["onnx", "torchscript"] = Field(

@@ -70,7 +70,7 @@ def _dress(axes: Axes, ways: list[str], title: str) -> None:
     for label in axes.get_yticklabels():
         own = label.get_text().startswith("Carousel")
         label.set(color=INK, fontweight="bold" if own else "normal", fontsize=8.5)
-    axes.tick_params(colors=SOFT, length=0, labelsize=8)
+    axes.tick_params(which="both", colors=SOFT, length=0, labelsize=8)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(axis="x", color=GRID, lw=0.8)
     axes.set_axisbelow(True)

@@ -148,6 +148,7 @@ def _options(threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # one is kept for every size of batch: no faster, and megabytes
     options.log_severity_level = 3  # errors; what matters is raised and logged here
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads sleep: the event loop needs the core
     return options

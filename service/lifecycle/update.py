@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -45,7 +46,8 @@ class Updater:
         self._running = threading.BoundedSemaphore(max(1, cores // (settings.workers * threads))) if threads > 1 else None
         self._telemetry = telemetry
         self._fingerprints: dict[tuple[str, int], Hashable] = {}
-        self._counting = threading.Lock()  # guards the next
+        self._counting = threading.Lock()  # guards the next two, and `_fingerprints`
+        self._living: Counter[tuple[str, int]] = Counter()  # models of a version that are not closed yet; several while it is replaced
         self._retiring: list[threading.Thread] = []
 
     def found(self, name: str) -> list[Location]:
@@ -137,16 +139,21 @@ class Updater:
         return loaded, reasons
 
     def _abandon(self, plan: Plan, loaded: Mapping[int, ServedModel], before: Mapping[int, ServedModel], reason: str) -> None:
-        for model in loaded.values():
+        for version, model in loaded.items():
             model.close(0)
+            with self._counting:
+                self._living[model.manifest.name, version] -= 1
         for location in plan.load:
             if location.version not in before:
                 self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", reason))
 
     def _load(self, location: Location, before: ServedModel | None) -> ServedModel:
-        self._fingerprints[location.name, location.version] = fingerprint(location.folder)
+        seen = fingerprint(location.folder)
         meter = before.batcher.meter if before else None
         model = ServedModel.load(location, root=self._settings.models, settings=self._settings, meter=meter, running=self._running)
+        with self._counting:
+            self._living[location.name, location.version] += 1
+            self._fingerprints[location.name, location.version] = seen
         what = (model.manifest.task.kind, model.precision, model.device)
         logger.info("loaded %s version %d: %s in %s on %s", location.name, location.version, *what)
         return model
@@ -174,14 +181,19 @@ class Updater:
                 self.board.remove(name, entry.version)  # it is in the folder no more
 
     def _gone(self, location: Location) -> None:
-        if self.board.state(location.name, location.version) != "UNLOADING":
-            return  # it is served again
-        self._telemetry.forget_model(location.name, location.version)
-        self._fingerprints.pop((location.name, location.version), None)
-        if location.folder.is_dir():
-            self.board.show(IndexEntry(location.name, location.version, "UNAVAILABLE", UNLOADED))
-        else:
-            self.board.remove(location.name, location.version)
+        """A model that answered is closed. It may be loaded anew by now, or there may be others of its version that are not closed yet."""
+        version = (location.name, location.version)
+        with self._counting:
+            self._living[version] -= 1
+            if self._living[version]:
+                return
+            del self._living[version]
+            self._fingerprints.pop(version, None)
+            self._telemetry.forget_model(*version)
+        if not location.folder.is_dir():
+            self.board.remove(*version)
+        elif self.board.state(*version) == "UNLOADING":
+            self.board.show(IndexEntry(*version, "UNAVAILABLE", UNLOADED))
 
 
 def _watched(model: ServedModel) -> Watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,35 @@ def test_the_folder_is_not_part_of_any_answer(open_client: httpx.Client, tmp_pat
     answers = [open_client.post("/v2/repository/index").text, open_client.post("/v2/repository/models/none/load").text]
 
     assert all(str(base) not in answer for answer in answers)
+
+
+def test_two_loads_and_an_unload_at_once_under_load_break_nobody(open_client: httpx.Client):
+    address = str(open_client.base_url)
+    statuses: set[tuple[str, int]] = set()
+    stopped = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=address, timeout=20) as client:
+            while not stopped.is_set():
+                statuses.add(("ask", client.post("/v1/models/next-word-en/next-word", json={"text": "the dog o"}).status_code))
+
+    def change(how: str) -> None:
+        with httpx.Client(base_url=address, timeout=20) as client:
+            for _ in range(5):
+                statuses.add((how, client.post(f"/v2/repository/models/next-word-en/{how}").status_code))
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    changing = [threading.Thread(target=change, args=(how,)) for how in ("load", "load", "unload")]
+    for thread in (*asking, *changing):
+        thread.start()
+    for thread in changing:
+        thread.join(60)
+    stopped.set()
+    for thread in asking:
+        thread.join(60)
+    last = open_client.post("/v2/repository/models/next-word-en/load").status_code
+
+    assert statuses <= {("ask", 200), ("ask", 404), ("load", 200), ("unload", 200), ("unload", 404)}
+    assert statuses >= {("ask", 200), ("load", 200)}
+    assert last == 200
+    assert open_client.post("/v1/models/next-word-en/next-word", json={"text": "the dog o"}).status_code == 200

@@ -335,6 +335,26 @@ def test_metrics_of_a_model_that_is_gone_are_gone(tmp_path: Path, opened: Opened
     assert 'model="tiny"' not in telemetry.exposition().decode()
 
 
+def test_metrics_of_a_version_go_when_its_last_request_ends_whatever_happens_to_the_model_meanwhile(tmp_path: Path, opened: Opened):
+    publish(tmp_path)
+    telemetry = Telemetry.create()
+    registry = opened(telemetry=telemetry, version_policy="latest:1", drain_s=20)
+    held = [registry.resolve("tiny")]
+    registry.load("tiny")  # another of the same version answers now
+    held.append(registry.resolve("tiny"))
+    publish(tmp_path)
+    registry.load("tiny")
+    registry.load("tiny")  # while both of the version before are still held
+    assert 'model="tiny",precision="fp32",task="classify",version="1"' in telemetry.exposition().decode()
+
+    held.clear()
+    settled(registry)
+    told = telemetry.exposition().decode()
+    assert [line for line in told.splitlines() if 'version="1"' in line and "model_state" not in line] == []
+    assert 'version="2"' in told
+    assert [entry.state for entry in registry.index()] == ["UNAVAILABLE", "READY"]
+
+
 @pytest.mark.parametrize(
     ("policy", "labels", "served"),
     [

@@ -15,7 +15,7 @@ from service.contract.repository import versions
 from .models import GUEST, NUMBERS, WORDS, prune, publish, spoil
 from .questions import any_question
 from .tally import Tally
-from .wire import Answer, Caller, Lost, post
+from .wire import Answer, Caller, Lost, ask_once, post
 
 SERVED = 2
 """Versions of each model that are served; the ones before them are removed."""
@@ -100,20 +100,14 @@ class Publisher:
 
     async def index(self) -> list[dict[str, str]]:
         """Where every artifact stands."""
-        caller = Caller(self.host)
-        answer = await caller.ask(post("/v2/repository/index", b""))
-        caller.close()
-        found: list[dict[str, str]] = answer.json()
+        found: list[dict[str, str]] = (await ask_once(self.host, post("/v2/repository/index", b""))).json()
         return found
 
     def _unlabelled(self, name: str) -> None:
         (self.root / name / LABELS).unlink(missing_ok=True)
 
     async def _post(self, name: str, change: str) -> Answer:
-        caller = Caller(self.host)
-        answer = await caller.ask(post(f"/v2/repository/models/{name}/{change}", b""))
-        caller.close()
-        return answer
+        return await ask_once(self.host, post(f"/v2/repository/models/{name}/{change}", b""))
 
     async def _state(self, name: str, version: int) -> str:
         found = [entry["state"] for entry in await self.index() if (entry["name"], entry["version"]) == (name, str(version))]

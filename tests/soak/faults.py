@@ -6,13 +6,25 @@ import asyncio
 import gzip
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from .models import GUEST, NUMBERS, WORDS
 from .questions import any_question, stream
 from .tally import Tally
 from .wire import Answer, Caller, Lost, get, post, read_answer
 
-Fault = Callable[[tuple[str, int], Tally, random.Random], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where harm is done, what is told of it, and for how long those sit who do nothing."""
+
+    host: tuple[str, int]
+    tally: Tally
+    draw: random.Random
+    idle_s: float
+
+
+Fault = Callable[[Scene], Awaitable[None]]
 
 AT_ONCE = 60
 ROWS_AT_ONCE = 8
@@ -54,18 +66,18 @@ NONSENSE: tuple[tuple[bytes, tuple[int, ...]], ...] = (
 )
 
 
-async def nonsense(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def nonsense(scene: Scene) -> None:
     """A request that is wrong in one of many ways; it is refused, with the status that says so."""
-    caller = Caller(host)
-    request, statuses = draw.choice(NONSENSE)
+    caller = Caller(scene.host)
+    request, statuses = scene.draw.choice(NONSENSE)
     reader, writer = await caller.opened()
     try:
         writer.write(request)
         answer = await asyncio.wait_for(read_refusal(reader), 30)
-        tally.expect(f"{request[:80]!r}", answer, *statuses)
+        scene.tally.expect(f"{request[:80]!r}", answer, *statuses)
     except (OSError, EOFError, TimeoutError) as error:
         if len(request) < 60_000:  # of a longer one, not all may be read before the connection is closed
-            tally.fault("lost", f"{request[:80]!r}: {type(error).__name__}")
+            scene.tally.fault("lost", f"{request[:80]!r}: {type(error).__name__}")
     finally:
         caller.close()
 
@@ -75,31 +87,31 @@ async def read_refusal(reader: asyncio.StreamReader) -> Answer:
     return await read_answer(reader)
 
 
-async def hang_up(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def hang_up(scene: Scene) -> None:
     """Leave somewhere within a request, or right behind it."""
-    caller = Caller(host)
-    request = any_question(draw).request
+    caller = Caller(scene.host)
+    request = any_question(scene.draw).request
     _, writer = await caller.opened()
-    writer.write(request[: draw.choice([0, 1, 30, len(request) // 2, len(request) - 1, len(request), len(request)])])
-    await asyncio.sleep(draw.choice([0, 0, 0.001, 0.02]))
-    draw.choice([caller.close, caller.reset])()
-    tally.done["left within a request"] += 1
+    writer.write(request[: scene.draw.choice([0, 1, 30, len(request) // 2, len(request) - 1, len(request), len(request)])])
+    await asyncio.sleep(scene.draw.choice([0, 0, 0.001, 0.02]))
+    scene.draw.choice([caller.close, caller.reset])()
+    scene.tally.done["left within a request"] += 1
 
 
-async def leave_a_stream(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def leave_a_stream(scene: Scene) -> None:
     """Read the beginning of an answer that comes in pieces, and leave."""
-    caller = Caller(host)
+    caller = Caller(scene.host)
     reader, writer = await caller.opened()
-    writer.write(stream(draw, 1).request)
-    await asyncio.wait_for(reader.read(draw.choice([1, 200, 400])), 30)
-    draw.choice([caller.close, caller.reset])()
-    tally.done["left within an answer"] += 1
+    writer.write(stream(scene.draw, 1).request)
+    await asyncio.wait_for(reader.read(scene.draw.choice([1, 200, 400])), 30)
+    scene.draw.choice([caller.close, caller.reset])()
+    scene.tally.done["left within an answer"] += 1
 
 
-async def dawdle(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def dawdle(scene: Scene) -> None:
     """Send a good request in small pieces, slowly, and read the answer as slowly; it is a right one all the same."""
-    caller = Caller(host)
-    question = any_question(draw)
+    caller = Caller(scene.host)
+    question = any_question(scene.draw)
     reader, writer = await caller.opened()
     try:
         for start in range(0, len(question.request), step := max(len(question.request) // 10, 1)):
@@ -107,59 +119,59 @@ async def dawdle(host: tuple[str, int], tally: Tally, draw: random.Random) -> No
             await writer.drain()
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
-        tally.judge(question, await asyncio.wait_for(read_answer(reader), 60))
-        tally.done["slow callers"] += 1
+        scene.tally.judge(question, await asyncio.wait_for(read_answer(reader), 60))
+        scene.tally.done["slow callers"] += 1
     except (OSError, EOFError, TimeoutError) as error:
-        tally.fault("lost", f"slowly, {question.kind}: {type(error).__name__}: {error}")
+        scene.tally.fault("lost", f"slowly, {question.kind}: {type(error).__name__}: {error}")
     finally:
         caller.close()
 
 
-async def idle(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def idle(scene: Scene) -> None:
     """Hold connections and say nothing."""
-    callers = [Caller(host) for _ in range(20)]
+    callers = [Caller(scene.host) for _ in range(20)]
     for caller in callers:
         await caller.opened()
-    await asyncio.sleep(draw.uniform(0.5, 12))
+    await asyncio.sleep(scene.draw.uniform(0, scene.idle_s))
     for caller in callers:
         caller.close()
-    tally.done["idle connections"] += len(callers)
+    scene.tally.done["idle connections"] += len(callers)
 
 
-async def burst(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def burst(scene: Scene) -> None:
     """Come all at once, with more than may wait: each is answered or refused."""
 
     async def one(caller: Caller) -> None:
-        await tally.ask(caller, any_question(draw, rows=ROWS_AT_ONCE))
+        await scene.tally.ask(caller, any_question(scene.draw, rows=ROWS_AT_ONCE))
         caller.close()
 
-    await asyncio.gather(*(one(Caller(host)) for _ in range(AT_ONCE)))
-    tally.done["bursts"] += 1
+    await asyncio.gather(*(one(Caller(scene.host)) for _ in range(AT_ONCE)))
+    scene.tally.done["bursts"] += 1
 
 
-async def look(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def look(scene: Scene) -> None:
     """Look at what an operator looks at."""
-    caller = Caller(host)
+    caller = Caller(scene.host)
     paths = [get(path) for path in ("/metrics", "/v1/models", "/v2/health/ready", "/v2/models/stats", "/openapi.json")]
-    request = draw.choice([*paths, post("/v2/repository/index", b"")])
+    request = scene.draw.choice([*paths, post("/v2/repository/index", b"")])
     try:
-        tally.expect(f"{request[:40]!r}", await caller.ask(request), 200)
+        scene.tally.expect(f"{request[:40]!r}", await caller.ask(request), 200)
     except Lost as lost:
-        tally.fault("lost", f"{request[:40]!r}: {lost}")
+        scene.tally.fault("lost", f"{request[:40]!r}: {lost}")
     caller.close()
 
 
-async def visit(host: tuple[str, int], tally: Tally, draw: random.Random) -> None:
+async def visit(scene: Scene) -> None:
     """Ask the model that comes and goes: it answers, or is not there."""
-    caller = Caller(host)
-    values = [float(draw.randrange(1000)) for _ in range(2)]
+    caller = Caller(scene.host)
+    values = [float(scene.draw.randrange(1000)) for _ in range(2)]
     body = f'{{"series": [{{"values": {values}}}]}}'.encode()
     try:
         answer = await caller.ask(post(f"/v1/models/{GUEST}/forecast", body))
-        tally.expect("the guest", answer, 200, 404, 429, 503, 504)
-        tally.done[f"guest: {answer.status}"] += 1
+        scene.tally.expect("the guest", answer, 200, 404, 429, 503, 504)
+        scene.tally.done[f"guest: {answer.status}"] += 1
     except Lost as lost:
-        tally.fault("lost", f"the guest: {lost}")
+        scene.tally.fault("lost", f"the guest: {lost}")
     caller.close()
 
 

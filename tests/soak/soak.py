@@ -13,11 +13,11 @@ from statistics import median
 from tests.process import Server
 
 from .changes import Publisher
-from .faults import FAULTS, Fault
+from .faults import FAULTS, Fault, Scene
 from .models import GUEST, NUMBERS, WORDS, publish
 from .questions import any_question
 from .tally import Tally
-from .wire import Caller, Lost, get, post
+from .wire import Caller, ask_once, get, post
 
 CALLERS = 8
 POOLED = 40
@@ -52,6 +52,7 @@ class Plan:
     memory_ratio: float = 1.05
     memory_mb: float = 0.0
     change_every_s: float = 1.0
+    idle_s: float = 12.0
     seed: int = 0
 
 
@@ -162,10 +163,10 @@ class Crowd:
 
     async def harm(self, fault: Fault, rest_s: float) -> None:
         """Do one kind of harm again and again."""
-        draw = drawing(self.plan.seed, fault.__name__)
+        scene = Scene(self.server.host, self.tally, drawing(self.plan.seed, fault.__name__), self.plan.idle_s)
         while not self.stopped.is_set():
-            await fault(self.server.host, self.tally, draw)
-            await asyncio.sleep(draw.uniform(0, 2 * rest_s))
+            await fault(scene)
+            await asyncio.sleep(scene.draw.uniform(0, 2 * rest_s))
 
     async def change(self) -> None:
         """Make one change after the other."""
@@ -197,12 +198,9 @@ async def _settled(server: Server, root: Path, plan: Plan, tally: Tally) -> Samp
 
 async def _fill_pools(server: Server, publisher: Publisher) -> None:
     """Let the pools have all the threads that they ever have, so that how many there are does not depend on who came when."""
-    callers = [Caller(server.host) for _ in range(POOLED)]
     packed = post(f"/v1/models/{NUMBERS}/forecast", b"no gzip", Content_Encoding="gzip")  # another thread looks into it
-    await asyncio.gather(*(caller.ask(packed) for caller in callers))
+    await asyncio.gather(*(ask_once(server.host, packed) for _ in range(POOLED)))
     await asyncio.gather(*(publisher.load_guest() for _ in range(LOADS_AT_ONCE)))
-    for caller in callers:
-        caller.close()
 
 
 async def _held(publisher: Publisher) -> str:
@@ -210,13 +208,7 @@ async def _held(publisher: Publisher) -> str:
     for entry in await publisher.index():
         if entry["state"] != "READY":
             return f"the index has {entry}"
-    caller = Caller(publisher.host)
-    try:
-        text = (await caller.ask(get("/metrics"))).body.decode()
-    except Lost as lost:
-        return f"/metrics: {lost}"
-    finally:
-        caller.close()
+    text = (await ask_once(publisher.host, get("/metrics"))).body.decode()
     for told in text.splitlines():
         if told.startswith(("carousel_in_flight{", "carousel_queue_rows{")) and not told.endswith(" 0.0"):
             return f"the metrics have {told}"

@@ -77,6 +77,16 @@ class Caller:
         self.close()
 
 
+async def ask_once(host: tuple[str, int], request: bytes) -> Answer:
+    """An answer on a connection of its own, which is closed then."""
+    caller = Caller(host)
+    try:
+        return await caller.ask(request)
+    finally:
+        caller.close()
+        await asyncio.sleep(0)  # in which it is closed
+
+
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
     """One answer, whole."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

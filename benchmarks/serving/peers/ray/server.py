@@ -6,8 +6,10 @@ passes them to the replicas then, instead of a proxy in Python.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from pathlib import Path
 
 import orjson
 import ray
@@ -60,7 +62,8 @@ class NextWord:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    folder = Path(os.environ["BENCH_MODELS"]).parent / "ray"  # which is removed in the end
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _temp_dir=str(folder))
     serve.start(
         http_options={"host": "127.0.0.1", "port": int(sys.argv[1])}, logging_config={"log_level": "ERROR", "enable_access_log": False}
     )

@@ -30,7 +30,7 @@ OUTPUTS = {
 
 def main(port: int) -> None:
     """Become Triton."""
-    folder = Path(tempfile.mkdtemp(prefix="triton-"))
+    folder = Path(tempfile.mkdtemp(prefix="triton-", dir=Path(os.environ["BENCH_MODELS"]).parent))  # which is removed in the end
     for name in graphs.OUTPUTS:
         _model(folder / "models" / name, name)
     backend = folder / "backends" / "python"
