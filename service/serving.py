@@ -10,14 +10,13 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service import __version__
 from service.api.bounded_http import BoundedHttp
-from service.app import create_app
 from service.freed_memory import give_back_freed_memory
 from service.grpc_api.serving import grpc_port_held
 from service.lifecycle.registry import ModelRegistry
@@ -25,6 +24,9 @@ from service.observe.log_lines import configure_logging
 from service.observe.tracing import open_tracing
 from service.open_files import allow_open_files
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 IN_MEMORY = "/dev/shm"  # noqa: S108 - a new folder with a random name is made in it, which only its owner may enter
 """Where workers share what they count: it can be written where the disk cannot."""
@@ -44,6 +46,8 @@ def prepared(settings: Settings) -> Callable[[], None]:
         return partial(_serve_with_workers, settings)
     with grpc_port_held(settings):
         pass  # here, so that what stops it is said plainly, before models are loaded
+    from service.app import create_app  # here: what only watches over workers needs no FastAPI, which is slow to import
+
     app = create_app(settings)
     app.state.context.registry.load_all()  # the same; the app finds it loaded
     return _Server(app, settings).run
@@ -51,6 +55,8 @@ def prepared(settings: Settings) -> Callable[[], None]:
 
 def worker_app() -> FastAPI:
     """The application of a worker process, whose settings its parent has put into the environment."""
+    from service.app import create_app
+
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
     give_back_freed_memory()

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 MAX_HEAD_BYTES = 65_536
 MAX_PIPELINED = 64
 """Requests of one connection that wait until another is answered."""
+MAX_UNREAD_BYTES = 64_000_000
+"""Of a body that goes on after its answer: read and thrown away, so that a caller who sends first and reads then gets the answer."""
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 UPGRADE_WITH_BODY = "A request with a body cannot ask for an upgrade here: send it as HTTP/1.1, without the header Upgrade."
@@ -29,13 +31,14 @@ class BoundedHttp(HttpToolsProtocol):
     """Answers 431 to a head that is too long and 408 to one that is too slow; closes a connection on which nothing is ever asked.
 
     It is closed, too, where a caller takes nothing of an answer for `write_timeout_s` seconds, and where one who has been answered goes on
-    sending the body for longer than a head may take. What comes at once, as nearly all does, starts no timer.
+    sending the body for longer than a head may take, or sends too much of it. What comes at once, as nearly all does, starts no timer.
     """
 
     head_timeout_s: ClassVar[float] = 10.0
     write_timeout_s: ClassVar[float] = 30.0
     _head_bytes = 0
     _in_head = False
+    _unread_bytes = 0
     _counted = 0  # bytes that a head gets from what has just come, where it is not whole then
     _timer: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
@@ -57,6 +60,11 @@ class BoundedHttp(HttpToolsProtocol):
         """Read on; count what belongs to a head that is not whole yet."""
         within_body = not self._in_head and self._answering is not None and self.cycle.more_body
         self._counted = 0 if within_body else len(data)
+        if within_body and self.cycle.response_complete:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > MAX_UNREAD_BYTES:
+                self._refuse(b"")
+                return
         super().data_received(data)
         if not self._in_head:
             return
@@ -77,7 +85,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is whole; of another one behind it, what has come with this one is not counted."""
         self._in_head = False
-        self._counted = 0
+        self._counted = self._unread_bytes = 0
         self._stop_waiting()
         super().on_headers_complete()
 

@@ -109,9 +109,9 @@ class Changes:
         with self._changing:
             served, self.served = self.served, {}
         deadline = time.monotonic() + self._settings.drain_s
-        self._watch.stop(self._settings.drain_s)
+        self._watch.stop(deadline - time.monotonic())
         if self._following is not None:
-            self._following.stop(self._settings.drain_s)
+            self._following.stop(max(deadline - time.monotonic(), 0.0))
         models = [model for one in served.values() for model in one.versions.values()]
         if models:
             with ThreadPoolExecutor(len(models), "closer") as pool:

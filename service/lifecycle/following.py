@@ -132,8 +132,8 @@ class Following:
             with self._changed:
                 if name in self._changing or self._number(name) >= order.number:
                     continue
-                self._changing.add(name)
-            threading.Thread(target=self._change, args=(name, order), name=f"change-{name}", daemon=True).start()
+                threading.Thread(target=self._change, args=(name, order), name=f"change-{name}", daemon=True).start()
+                self._changing.add(name)  # behind it: where no thread can be started, it is tried again
 
     def _change(self, name: str, order: Order) -> None:
         try:

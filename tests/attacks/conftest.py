@@ -21,7 +21,7 @@ LIMIT = 100_000
 class Impatient(BoundedHttp):
     """Gives up sooner than a server would."""
 
-    head_timeout_s = 2.0
+    head_timeout_s = 1.0
     write_timeout_s = 0.5
 
 

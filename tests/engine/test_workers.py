@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.process import Answer, Server, paused, running, until
 
@@ -48,41 +51,56 @@ def two_ready(server: Server) -> list[int]:
     return server.workers()
 
 
-def test_after_a_load_all_workers_answer_with_the_new_version_and_one_that_hangs_is_named_and_follows_later(tmp_path: Path):
-    publish(tmp_path)
-    with running(tmp_path, "--workers", "2", "--repository-mode", "explicit", "--timeout-s", "1") as server:
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("explicit")
+    publish(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(root: Path) -> Iterator[Server]:
+    """Two workers whose models come and go on request alone."""
+    with running(root, "--workers", "2", "--repository-mode", "explicit", "--timeout-s", "1") as server:
         two_ready(server)
-        publish(tmp_path)
-        assert versions_of_each(server) == [{"1"}, {"1"}]
-
-        assert change(server, "load").status == 200
-        assert {version(server) for _ in range(50)} == {"2"}
-        assert versions_of_each(server) == [{"2"}, {"2"}]
-
-        publish(tmp_path)
-        hanging = server.workers()[1]
-        with paused(hanging):
-            late = change(server, "load")
-            told = index(server)
-        assert late.status == 504
-        assert f"process {hanging} not yet" in late.json()["error"]
-        assert told == {"1": "READY", "2": "READY", "3": "UNAVAILABLE"}
-        until(lambda: index(server)["3"] == "READY")
-        assert versions_of_each(server) == [{"3"}, {"3"}]
+        yield server
 
 
-def test_a_worker_in_the_place_of_one_that_was_killed_serves_what_the_other_serves(tmp_path: Path):
-    publish(tmp_path)
-    with running(tmp_path, "--workers", "2", "--repository-mode", "explicit") as server:
-        killed = two_ready(server)[1]
-        publish(tmp_path)
-        os.kill(killed, signal.SIGKILL)
-        until(lambda: killed not in server.workers())
-        two_ready(server)
-        assert versions_of_each(server) == [{"1"}, {"1"}]
+def test_after_a_load_every_connection_to_either_worker_is_answered_by_the_new_version(server: Server, root: Path):
+    before = version(server)
+    new = str(publish(root))
+    assert versions_of_each(server) == [{before}, {before}]
 
-        assert change(server, "load").status == 200
-        assert versions_of_each(server) == [{"2"}, {"2"}]
+    assert change(server, "load").status == 200
+    assert {version(server) for _ in range(50)} == {new}
+    assert versions_of_each(server) == [{new}, {new}]
+
+
+def test_a_worker_that_hangs_while_a_model_is_loaded_is_named_and_follows_later(server: Server, root: Path):
+    new = str(publish(root))
+    hanging = server.workers()[1]
+    with paused(hanging):
+        late = change(server, "load")
+        told = index(server)[new]
+
+    assert late.status == 504
+    assert f"process {hanging} not yet" in late.json()["error"]
+    assert told == "UNAVAILABLE"
+    until(lambda: index(server)[new] == "READY")
+    assert versions_of_each(server) == [{new}, {new}]
+
+
+def test_a_worker_in_the_place_of_one_that_was_killed_serves_what_the_other_serves(server: Server, root: Path):
+    served = version(server)
+    killed = server.workers()[1]
+    new = str(publish(root))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: killed not in server.workers())
+    two_ready(server)
+    assert versions_of_each(server) == [{served}, {served}]
+
+    assert change(server, "load").status == 200
+    assert versions_of_each(server) == [{new}, {new}]
 
 
 def test_workers_that_follow_the_folder_come_to_answer_alike(tmp_path: Path):

@@ -23,7 +23,12 @@ SOME_FAILED = 1
 def main() -> int:
     """The exit code: 0 where everything was kept."""
     given = _arguments()
-    plan = Plan(seconds=given.minutes * 60, warm_up_s=min(60.0, given.minutes * 12), seed=given.seed)
+    plan = Plan(
+        seconds=given.minutes * 60,
+        warm_up_s=min(60.0, given.minutes * 12),
+        seed=given.seed,
+        pool_threads=4 if given.workers == 1 else 12 * given.workers,
+    )
     with tempfile.TemporaryDirectory(prefix="carousel-soak-") as folder:
         root = Path(folder)
         prepare(root)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .models import CIRCLE, LARGEST, NUMBERS, SPREAD, WORDS, follows
 from .wire import Answer, post
 
-REFUSALS = (429, 503, 504)
-"""What a well-formed request may be answered instead."""
+REFUSALS = (429, 504)
+"""What a well-formed request may be answered instead. 503 is for a service that stops, which one that loads models does not."""
 _numbers = count(1)
 
 

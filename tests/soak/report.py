@@ -6,9 +6,6 @@ from benchmarks.results import table
 
 from .soak import Outcome
 
-POOL_THREADS = 4
-"""Pools keep threads as long as they have had use for them lately, each its own number."""
-
 
 def verdicts(outcome: Outcome, log: str, exit_code: int) -> list[tuple[str, str, bool]]:
     """What must hold, what was found, and whether it holds."""
@@ -31,9 +28,9 @@ def verdicts(outcome: Outcome, log: str, exit_code: int) -> list[tuple[str, str,
             outcome.after.descriptors <= outcome.before.descriptors,
         ),
         (
-            f"threads back to the start, give or take {POOL_THREADS} of pools",
+            f"threads back to the start, give or take {plan.pool_threads} of pools",
             f"{outcome.before.threads} -> {outcome.after.threads}",
-            outcome.after.threads <= outcome.before.threads + POOL_THREADS,
+            outcome.after.threads <= outcome.before.threads + plan.pool_threads,
         ),
         ("no traceback in the log", str(traces), traces == 0),
         ("the server stops with 0", str(exit_code), exit_code == 0),

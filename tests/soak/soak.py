@@ -53,6 +53,8 @@ class Plan:
     memory_mb: float = 0.0
     change_every_s: float = 1.0
     idle_s: float = 12.0
+    pool_threads: int = 4
+    """More or fewer at the end: pools keep threads for as long as they have had use for them lately."""
     seed: int = 0
 
 

@@ -63,10 +63,10 @@ def question(wrong: str = "") -> Question:
     [
         (200, {}, "", None),
         (429, {"retry-after": "1"}, "", None),
-        (503, {}, "", None),
         (504, {}, "", None),
         (429, {}, "", "refused without Retry-After"),
         (500, {}, "", "status 500"),
+        (503, {}, "", "status 503"),
         (404, {}, "", "status 404"),
         (200, {}, "another's", "crossed"),
     ],
