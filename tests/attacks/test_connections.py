@@ -11,10 +11,11 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from service.api import bounded_http
 from tests.api.conftest import serving
 
 from .conftest import Impatient
-from .wire import LIVE, NEXT_WORD, QUESTION, connected, everything, question, start, status
+from .wire import LIVE, NEXT_WORD, QUESTION, connected, everything, pushed, question, start, status
 
 SMUGGLED = b"GET /v1/models HTTP/1.1\r\nHost: test\r\n\r\n"
 MANY = 300
@@ -237,6 +238,15 @@ def test_a_body_that_goes_on_after_the_answer_is_given_up(address: str):
     assert sent < 200
 
 
+def test_a_body_that_goes_on_too_long_after_the_answer_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bounded_http, "MAX_UNREAD_BYTES", 1_000_000)
+    with connected(address) as connection:
+        connection.sendall(start("/none", "Content-Length: 1000000000"))
+        assert status(connection) == 404
+
+        assert pushed(connection, b" " * 65_536, most=100_000_000) < 100_000_000
+
+
 @pytest.fixture
 def large_answers() -> Iterator[str]:
     """A server whose every answer is 16 MB."""
@@ -254,6 +264,18 @@ def large_answers() -> Iterator[str]:
 
     with serving(app, http=Impatient) as address:
         yield address
+
+
+@pytest.mark.parametrize("nonsense", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000])
+def test_no_refusal_is_written_into_the_middle_of_an_answer(large_answers: str, nonsense: bytes):
+    with connected(large_answers) as connection:
+        connection.sendall(LIVE)
+        said = connection.recv(65_536)
+        connection.sendall(nonsense)
+        rest, closed = everything(connection)
+
+    assert closed
+    assert (said + rest).count(b"HTTP/1.1 ") == 1
 
 
 def test_a_caller_who_reads_nothing_of_an_answer_is_given_up(large_answers: str):
