@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -57,10 +59,18 @@ def worker_app() -> FastAPI:
     """The application of a worker process, whose settings its parent has put into the environment."""
     from service.app import create_app
 
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
     give_back_freed_memory()
     return create_app(settings)
+
+
+def _end_with_parent() -> None:
+    """Drain and end where the parent was killed: an orphan would hold the port, and nobody would replace it."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):

@@ -133,6 +133,17 @@ def test_a_server_told_to_stop_is_not_ready_first_and_still_answers(tiny_models:
     assert code == 0
 
 
+def test_workers_end_with_a_parent_that_was_killed(tiny_models: Path):
+    with serving(tiny_models, "--workers", "2") as (process, address):
+        assert ask_classes(address).status_code == 200
+
+        process.kill()
+        process.communicate(timeout=30)  # the workers hold its standard error for as long as they live
+
+        with pytest.raises(httpx.ConnectError):
+            ask_classes(address)
+
+
 def test_several_workers_share_a_port_and_stop_with_0(tiny_models: Path):
     with serving(tiny_models, "--workers", "2", "--log-format", "json") as (process, address):
         answers = [ask_classes(address).json()["predictions"][0]["label"] for _ in range(5)]

@@ -179,8 +179,16 @@ def children(parent: int) -> list[int]:
 
 def listens(pid: int, *, port: int) -> bool:
     """Whether a process listens on this port."""
-    opened = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
-    return any(f"socket:[{inode}]" in opened for inode in listening(port))
+    sockets = {f"socket:[{inode}]" for inode in listening(port)}
+    return any(opened(link) in sockets for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def opened(link: Path) -> str:
+    """What a process has open there, nothing where it was just closed."""
+    try:
+        return link.readlink().name
+    except FileNotFoundError:
+        return ""
 
 
 def listening(port: int) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ SOME_FAILED = 1
 def main() -> int:
     """The exit code: 0 where everything was kept."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # and the server ends, too
     plan = Plan(
         seconds=given.minutes * 60,
         warm_up_s=min(60.0, given.minutes * 12),

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -168,14 +169,19 @@ class Crowd:
         scene = Scene(self.server.host, self.tally, drawing(self.plan.seed, fault.__name__), self.plan.idle_s)
         while not self.stopped.is_set():
             await fault(scene)
-            await asyncio.sleep(scene.draw.uniform(0, 2 * rest_s))
+            await self.rest(scene.draw.uniform(0, 2 * rest_s))
 
     async def change(self) -> None:
         """Make one change after the other."""
         publisher = Publisher(self.root, self.server.host, self.tally, drawing(self.plan.seed, "changes"))
         while not self.stopped.is_set():
             await publisher.change()
-            await asyncio.sleep(self.plan.change_every_s)
+            await self.rest(self.plan.change_every_s)
+
+    async def rest(self, seconds: float) -> None:
+        """For so long, or until it is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopped.wait(), seconds)
 
 
 def drawing(seed: int, who: str) -> random.Random:
