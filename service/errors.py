@@ -11,6 +11,7 @@ Exception
     ├── WrongTask            409  the model does something else
     ├── LoadFailed           409  what was served before still is
     ├── BodyTooLarge         413
+    ├── UnreadCoding         415  a Content-Encoding that is not read here
     ├── BadQuestion          422  JSON, but nothing that this model answers
     ├── QueueFull            429  come back after `Retry-After` seconds, about when what waits now is done
     ├── InferenceFailed      500  the graph raised; the log says what
@@ -141,6 +142,17 @@ class BodyTooLarge(ServiceError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is over {limit} bytes: send less in one request, or start the service with a larger --max-body-bytes")
+
+
+class UnreadCoding(ServiceError):
+    """The body has a `Content-Encoding` that is not read here."""
+
+    status = 415
+    title = "The body's coding is not read here"
+    slug = "unread-coding"
+
+    def __init__(self, coding: str, *, remedy: str = "send gzip, deflate, zstd or none") -> None:
+        super().__init__(f"content encoding {coding!r} is not read here: {remedy}")
 
 
 class BadQuestion(ServiceError):

@@ -16,7 +16,7 @@ from service.backends.onnx import OnnxBackend
 from service.batching.batcher import Batcher
 from service.contract.golden import Tensors, parse_goldens, replay
 from service.contract.int8 import INT8_TOLERANCE, Precision
-from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, Manifest, NextWordTask
+from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, ForecastTask, Manifest, NextWordTask
 from service.contract.repository import GOLDEN, GOLDEN_INT8, ONNX, ONNX_INT8, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
 from service.contract.tokenizer import WordTokenizer
 from service.errors import BadQuestion, StartupError
@@ -176,7 +176,8 @@ class ServedModel:
 def routes(manifest: Manifest) -> list[str]:
     """Paths that answer for this model: its task's, the generic one, and the tensors'."""
     model = f"/v1/models/{manifest.name}"
-    return [f"{model}/{manifest.task.kind}", f"{model}:predict", f"/v2/models/{manifest.name}/infer"]
+    own = (manifest.task.kind, "anomalies") if isinstance(manifest.task, ForecastTask) else (manifest.task.kind,)
+    return [*(f"{model}/{question}" for question in own), f"{model}:predict", f"/v2/models/{manifest.name}/infer"]
 
 
 def load_backend(artifact: Artifact, settings: Settings) -> Backend:

@@ -80,7 +80,15 @@ class Tiny:
         return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-def forecaster(*, calendar: tuple[str, ...] = (), future: tuple[str, ...] = (), past: tuple[str, ...] = (), frequency: str = "D") -> Tiny:
+def forecaster(
+    *,
+    calendar: tuple[str, ...] = (),
+    future: tuple[str, ...] = (),
+    past: tuple[str, ...] = (),
+    frequency: str = "D",
+    time_zone: str | None = None,
+    holidays: str | None = None,
+) -> Tiny:
     """A forecaster with the covariates that are named."""
     known = len(future) + len(calendar)
     inputs = [TensorSpec(name="target", datatype="FP32", shape=(-1, -1))]
@@ -117,6 +125,8 @@ def forecaster(*, calendar: tuple[str, ...] = (), future: tuple[str, ...] = (), 
             past=past,
             future=future,
             calendar=calendar,
+            time_zone=time_zone,
+            holidays=holidays,
         ),
         tuple(inputs),
         (TensorSpec(name="quantiles", datatype="FP32", shape=(-1, HORIZON, 3)),),

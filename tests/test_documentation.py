@@ -17,6 +17,13 @@ def test_the_manifest_page_is_what_the_code_writes():
     assert (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8") == page, "run `make docs`"
 
 
+def test_the_page_of_recipes_is_what_the_code_writes():
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["recipes_page"]()
+
+    assert (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8") == page, "run `make docs`"
+    assert "| `learning_rate` | number, above 0 | no: `0.002` | Peak learning rate. |" in page
+
+
 def test_the_documentation_builds_without_a_warning(tmp_path: Path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
     run = subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True)

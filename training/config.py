@@ -10,9 +10,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from service.contract.manifest import NAME_PATTERN
+from service.contract.public_holidays import check_holidays
+from service.contract.time_zone import check_zone
 
 
 class ConfigError(ValueError):
@@ -69,6 +71,10 @@ class RunConfig(BaseModel):
         default_factory=dict,
         description="Settings to compare, for example `dropout = [0.0, 0.3]`: every combination is trained, the best published.",
     )
+    tune: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description="Choices of `carousel-train tune` for a setting, such as `hidden = [64, 96]`, instead of its own; one choice: fixed.",
+    )
     runs: Path = Field(default=Path("runs"), description="Folder of checkpoints, for --resume.")
     allow_worse_than_naive: bool = Field(default=False, description="Publish even when a naive baseline does better.")
 
@@ -82,20 +88,34 @@ class ForecastConfig(RunConfig):
     series: str | None = Field(default=None, description="Column that tells several series apart; one model learns them all.")
     past: tuple[str, ...] = Field(default=(), description="Columns known up to now.")
     future: tuple[str, ...] = Field(default=(), description="Columns known in advance, over the horizon too.")
+    static: tuple[str, ...] = Field(
+        default=(), description="Columns of text that are the same for all rows of a series: its store, its region."
+    )
     only: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Keep only rows whose column has one of these texts.")
     horizon: int = Field(ge=1, le=100_000, description="Steps to forecast.")
     context: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Steps of history to look at; none: chosen from horizon and season."
     )
-    frequency: str | None = Field(default=None, description="Step of the series (`h`, `D`, `B`, `15min`, `MS`, ...); none: inferred.")
+    frequency: str | None = Field(default=None, description="Step of the series (`h`, `D`, `B`, `15min`, `MS`, `ME`, ...); none: inferred.")
     resample: str | None = Field(
         default=None, description="Average rows over steps this long first (`15min`, `h`, `D`); none: as they are."
     )
     calendar: bool = Field(default=True, description="Derive hour, weekday and the like from the times.")
+    time_zone: str | None = Field(
+        default=None,
+        description="IANA time zone of the times, such as `Europe/Berlin`: clock changes then neither lose nor double an hour.",
+    )
+    holidays: str | None = Field(
+        default=None, description="Country, or part of one, whose public holidays count (`DE`, `US-CA`); needs the extra `holidays`."
+    )
     quantiles: tuple[float, ...] = Field(default=(0.1, 0.5, 0.9), description="Levels to forecast; the median is always one of them.")
     scaling: Literal["window", "standard", "minmax"] = Field(
         default="window",
         description="Inside the graph: by each window's own level and spread, or by the training data's mean and deviation, or range.",
+    )
+    target_kind: Literal["auto", "real", "non-negative", "count"] = Field(
+        default="auto",
+        description="Values that forecasts may have: any, none below zero, or whole numbers from zero on; auto: as the data have them.",
     )
     gaps: Literal["missing", "error"] = Field(default="missing", description="Steps without a row: missing values, or an error.")
     head: Literal["linear", "mlp"] = Field(default="mlp", description="From state to quantiles: one layer, or a hidden layer between.")
@@ -103,6 +123,18 @@ class ForecastConfig(RunConfig):
     base: Literal["auto", "none"] = Field(
         default="auto",
         description="Learn what a gate over the last value and the seasonal values leaves over (auto), or the values themselves.",
+    )
+    segment: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Steps of history that the recurrent layers read at once; none: a season of at least 12 steps that the context holds "
+        "four times, else one.",
+    )
+    members: int = Field(default=1, ge=1, le=32, description="Networks in the one graph that answers by their mean, trained side by side.")
+    conformal: bool = Field(
+        default=True,
+        description="Move the quantiles to where they cover what they say on the validation windows (Romano et al. 2019).",
     )
     windows: int | None = Field(default=None, ge=1, description="Training windows drawn per epoch; none: every one, at most 20,000.")
 
@@ -113,12 +145,21 @@ class ForecastConfig(RunConfig):
             raise ValueError("quantiles lie between 0 and 1, such as 0.1,0.5,0.9")
         return tuple(sorted({*levels, 0.5}))
 
+    @field_validator("time_zone", "holidays")
+    @classmethod
+    def _known(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None:
+            (check_zone if info.field_name == "time_zone" else check_holidays)(name)
+        return name
+
     @model_validator(mode="after")
     def _columns_differ(self) -> ForecastConfig:
-        named = [self.time, self.target, *self.past, *self.future, *([self.series] if self.series else [])]
+        named = [self.time, self.target, *self.past, *self.future, *self.static]
+        if self.series and self.series not in self.static:  # each series may be a category
+            named.append(self.series)
         twice = sorted({name for name in named if named.count(name) > 1})
         if twice:
-            raise ValueError(f"column {twice[0]!r} has two roles: time, target, series, past and future are different columns")
+            raise ValueError(f"column {twice[0]!r} has two roles: time, target, series, past, future and static are different columns")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from service.contract.calendar import Times
+from service.contract.frequency import Times
 
 Values = NDArray[np.float32]
 
@@ -83,10 +83,11 @@ def forecast_plot(
     split_time: np.datetime64,
     title: str,
     levels: tuple[float, float],
+    sides: tuple[str, str] = ("training", "test"),
 ) -> Picture:
     """What came true over `times` (time,), and forecasts with their interval over `forecast_times` (steps,), each time one of `times`.
 
-    A dashed line at `split_time` parts what the model learned from from what it had not seen.
+    A dashed line at `split_time` parts the two `sides`.
     """
     figure, axes = _figure(10.0, 4.2, title)
     axes.plot(times, actual, color=INK, lw=1.2, label="actual")
@@ -105,8 +106,8 @@ def forecast_plot(
         "color": ORANGE,
         "fontsize": 9.5,
     }
-    axes.annotate("training", (split, 0.99), xytext=(-6, 0), ha="right", **note)
-    axes.annotate("test", (split, 0.99), xytext=(6, 0), ha="left", **note)
+    axes.annotate(sides[0], (split, 0.99), xytext=(-6, 0), ha="right", **note)
+    axes.annotate(sides[1], (split, 0.99), xytext=(6, 0), ha="left", **note)
     axes.margins(x=0.01, y=0.12)
     _time_axis(axes)
     _legend(axes)
@@ -135,16 +136,40 @@ def confusion_plot(matrix: NDArray[np.int64], names: Sequence[str]) -> Picture:
     return Picture("confusion", "Confusion matrix", _png(figure))
 
 
+def bar_panels(name: str, title: str, panels: Mapping[str, Mapping[str, float]], *, marked: str = "") -> Picture:
+    """A panel of bars for each heading: heading -> bar -> length. Bars called `marked` stand out."""
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    most = max(map(len, panels.values()))
+    size = (max(4.4 * columns, 6.0), 0.6 + rows * (0.9 + 0.32 * most))
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
+    figure.suptitle(_plain(title), x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold")
+    for number, (heading, bars) in enumerate(panels.items()):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        _dress(axes, heading, pad=8, size=10.5)
+        places = np.arange(len(bars))[::-1]
+        drawn = axes.barh(places, list(bars.values()), height=0.62, color=[BLUE if bar == marked else SOFT for bar in bars])
+        axes.bar_label(drawn, fmt="%.4g", padding=3, color=INK, fontsize=8.5)
+        axes.set_yticks(places, [_plain(bar) for bar in bars])
+        axes.margins(x=0.2)
+        axes.grid(visible=False, axis="y")
+    return Picture(name, title, _png(figure))
+
+
 def _figure(width: float, height: float, title: str, *, pad: float = 26) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    axes.set_title(_plain(title), loc="left", color=INK, fontsize=12, fontweight="bold", pad=pad)
+    _dress(axes, title, pad=pad, size=12)
+    return figure, axes
+
+
+def _dress(axes: Axes, title: str, *, pad: float, size: float) -> None:
+    axes.set_title(_plain(title), loc="left", color=INK, fontsize=size, fontweight="bold", pad=pad)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(colors=SOFT, labelsize=9, length=0)
     axes.grid(visible=True, color=GRID, lw=0.7)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def _time_axis(axes: Axes) -> None:

@@ -6,16 +6,15 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 
 from service.contract.manifest import SCHEMA_VERSION, ArtifactError, Manifest
 from service.contract.repository import GOLDEN_INT8, MANIFEST, ONNX_INT8, Artifact, file_entry, publish
-from training.config import CONFIGS, PATHS, RunConfig, build_config
-from training.data.files import PACKAGE, DataError
+from training.data.files import DataError
 from training.export import replay_published
 from training.quantize import int8_told, quantize
+from training.recorded import recorded_config
 from training.run import build_learner
 
 
@@ -27,7 +26,7 @@ def republish_in_int8(artifact: Artifact, *, models: Path, data: str | None, con
         ArtifactError: the graph in int8 is not good enough.
     """
     before = artifact.manifest
-    learner = build_learner(_config(before, data), console)
+    learner = build_learner(recorded_config(before, data), console)
     if learner.data.sha256 != before.data.sha256:
         raise DataError(f"{data or before.data.source} is not what {before.name} was trained on, by its sha256: give that with --data")
     with TemporaryDirectory(prefix="carousel-") as scratch:
@@ -52,16 +51,3 @@ def republish_in_int8(artifact: Artifact, *, models: Path, data: str | None, con
 
         graph = learner.graph()  # of another network, but with the order of inputs and outputs
         return publish(models, before.name, write=write, check=lambda published: replay_published(published, graph))
-
-
-def _config(manifest: Manifest, data: str | None) -> RunConfig:
-    """The configuration a model was trained with, without settings that this release has no more; its other files lie beside `data`."""
-    kind = CONFIGS[manifest.task.kind]
-    settings: dict[str, Any] = {name: value for name, value in manifest.training.config.items() if name in kind.model_fields}
-    if data is not None:
-        beside = Path(data).parent
-        for name in PATHS:
-            if settings.get(name) and not settings[name].startswith(PACKAGE):
-                settings[name] = str(beside / settings[name])
-        settings["data"] = data
-    return build_config(kind, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,16 +57,16 @@ def run(config: RunConfig, *, resume: bool, console: Console) -> Artifact:
         if len(trials) > 1:
             console.print(_grid_table(config, trials, best))
         console.print(score_table(best.scores))
-        if not best.scores.beats_naive and not config.allow_worse_than_naive:
-            raise WorseThanNaiveError(
-                f"not published: {best.scores.note or 'a naive baseline does better.'} Publish it with --allow-worse-than-naive."
-            )
+        if not best.scores.beats_naive:
+            if not config.allow_worse_than_naive:
+                raise WorseThanNaiveError(f"not published: {best.scores.note} Publish it with --allow-worse-than-naive.")
+            console.print(best.scores.note, markup=False, highlight=False)
         if config.int8:
             int8 = quantize(best.learner, best.folder)
             console.print(f"int8: {int8_told(int8)}", markup=False, highlight=False)
             best = replace(best, int8=int8)
         artifact = publish_trained(best, runs=len(trials))
-    shutil.rmtree(checkpoints[0].parent, ignore_errors=True)
+    _remove(checkpoints[0].parent)
     console.print(published_line(artifact))
     return artifact
 
@@ -135,6 +135,7 @@ def _train(config: RunConfig, folder: Path, checkpoint: Path, *, resume: bool, c
             on_epoch=display.on_epoch,
         )
     learner.network.to("cpu")
+    learner.finish()
     folder.mkdir(parents=True)
     parity = export(learner.graph(), folder, trials=learner.trials(), goldens=learner.goldens())
     scores = learner.score(onnx_run(folder / ONNX))
@@ -153,3 +154,11 @@ def _grid_table(config: RunConfig, trials: list[Trained], best: Trained) -> Tabl
 
 def _checkpoint(config: RunConfig, number: int) -> Path:
     return config.runs / config.name / f"{number}.pt"
+
+
+def _remove(checkpoints: Path) -> None:
+    """Remove the checkpoints of a folder, and the folder unless something else lies there."""
+    for path in (*checkpoints.glob("*.pt"), *checkpoints.glob("*.partial")):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        checkpoints.rmdir()

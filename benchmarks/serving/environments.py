@@ -30,21 +30,21 @@ def names() -> list[str]:
     return [CAROUSEL, *sorted(path.parent.name for path in PEERS.glob("*/requirements.txt"))]
 
 
-def python(name: str) -> Path:
-    """The interpreter of an environment, which is made where it is not there or not what is declared.
+def python(name: str, *, peers: Path = PEERS) -> Path:
+    """The interpreter of an environment, which is made where it is not there or not what is declared in `peers`.
 
     Raises:
         NotInstalledError: pip has failed; the message is what it said.
     """
     folder = ENVIRONMENTS / name
     interpreter, mark = folder / "bin" / "python", folder / ".installed"
-    declared = _declared(name)
+    declared = _declared(name, peers)
     if mark.exists() and mark.read_text(encoding="utf-8") == declared:
         return interpreter
     print(f"installing {name} into {folder} ...", flush=True)
     venv.EnvBuilder(clear=True, symlinks=True).create(folder)
     try:
-        _install(interpreter, name)
+        _install(interpreter, name, peers)
     except (subprocess.SubprocessError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise NotInstalledError(_reason(error)) from error
@@ -66,19 +66,19 @@ def version(name: str) -> str:
     return first.replace("==", " ")
 
 
-def _declared(name: str) -> str:
+def _declared(name: str, peers: Path) -> str:
     """What an environment is to hold, in short."""
     if name == CAROUSEL:
         project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         declared = "\n".join([*project["dependencies"], (PROJECT / "constraints.txt").read_text(encoding="utf-8")])
     else:
-        declared = (PEERS / name / "requirements.txt").read_text(encoding="utf-8")
+        declared = (peers / name / "requirements.txt").read_text(encoding="utf-8")
     return f"{hashlib.sha256(declared.encode()).hexdigest()} Python {sys.version}"
 
 
-def _install(interpreter: Path, name: str) -> None:
+def _install(interpreter: Path, name: str, peers: Path) -> None:
     what = (
-        ["-e", str(PROJECT), "-c", str(PROJECT / "constraints.txt")] if name == CAROUSEL else ["-r", str(PEERS / name / "requirements.txt")]
+        ["-e", str(PROJECT), "-c", str(PROJECT / "constraints.txt")] if name == CAROUSEL else ["-r", str(peers / name / "requirements.txt")]
     )
     pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "--disable-pip-version-check"]
     subprocess.run(

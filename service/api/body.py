@@ -46,6 +46,7 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout_s: fl
     Raises:
         BodyTooLarge: more than that.
         MalformedBody: it did not arrive in time, or is not compressed as it says.
+        UnreadCoding: it is compressed in a way that is not read here.
         ClientDisconnect: the caller hung up.
     """
     coding = b""

@@ -57,6 +57,10 @@ TAGS = [
         "name": "Open Inference Protocol",
         "description": "The same models for clients that speak tensors: version 2 of the protocol of KServe and Triton.",
     },
+    {
+        "name": "Compatibility",
+        "description": "Forecasters for clients of other services: TimeGPT's client `nixtla`, and KServe's time series protocol.",
+    },
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]
 

@@ -95,6 +95,7 @@ _SEVEN = """
 
 _PRICES = daily_prices(40)
 _LOAD: dict[str, Any] = {"id": "building-1", "start": "2026-01-05T00:00:00", "values": hourly_load(168)}
+_METERED: dict[str, Any] = {**_LOAD, "values": [*_LOAD["values"][:160], 9.0, *_LOAD["values"][161:]]}
 _SHARE: dict[str, Any] = {
     "id": "share-1",
     "start": "2026-01-05",
@@ -112,6 +113,26 @@ FORECAST_ANSWER: dict[str, Any] = {
             "point": [0.98, 0.86],
             "quantiles": {"0.1": [0.71, 0.6], "0.5": [0.98, 0.86], "0.9": [1.3, 1.2]},
             "context_used": 168,
+        }
+    ],
+}
+ANOMALIES_ANSWER: dict[str, Any] = {
+    "model": "energy-load",
+    "version": 1,
+    "level": 80.0,
+    "ahead": 1,
+    "series": [
+        {
+            "id": "building-1",
+            "first_step": 165,
+            "timestamps": ["2026-01-11T21:00:00", "2026-01-11T22:00:00", "2026-01-11T23:00:00"],
+            "values": [1.88, 9.0, None],
+            "point": [1.95, 1.79, 2.6],
+            "low": [1.6, 1.5, 1.4],
+            "high": [2.4, 2.1, 4.1],
+            "score": [-0.2, 23.26, None],
+            "anomaly": [False, True, False],
+            "counts": {"judged": 2, "anomalies": 1, "missing": 1},
         }
     ],
 }
@@ -146,11 +167,23 @@ GENERATE_ANSWER: dict[str, Any] = {
 FORECAST = (
     Question("energy-load", "the next day from a week of hours", {"series": [_LOAD], "horizon": 24}),
     Question("share-price", "with covariates, the median only", {"series": [_SHARE], "quantiles": [0.5]}),
+    Question("share-price", "explained: what moved it", {"series": [_SHARE], "explain": True}),
+    Question("energy-load", "an interval of 80% and the quartiles", {"series": [_LOAD], "level": [80], "quantiles": [0.25, 0.5, 0.75]}),
+    Question(
+        "energy-load",
+        "possible days and what they add up to",
+        {"series": [_LOAD], "horizon": 24, "samples": 3, "seed": 1, "aggregate": "sum", "step_correlation": 0.6},
+    ),
+    Question("energy-load", "beyond the horizon it was trained for", {"series": [_LOAD], "horizon": 96, "extend": True}),
     Question(
         "energy-load",
         "two series as one batch",
         {"series": [{**_LOAD, "values": _LOAD["values"][:72]}, {**_LOAD, "id": "building-2", "values": [None, *_LOAD["values"][1:72]]}]},
     ),
+)
+ANOMALIES = (
+    Question("energy-load", "an hour of the last day stands out", {"series": [_METERED], "last": 24}),
+    Question("share-price", "two days of each forecast, an interval of 50%", {"series": [_SHARE], "level": 50, "ahead": 2}),
 )
 NEXT_WORD = (
     Question("next-word-en", "the next word", {"text": "the old prince looked at "}),

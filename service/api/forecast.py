@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
@@ -13,42 +12,19 @@ from starlette.requests import Request
 from service.api import examples
 from service.api.body import Body
 from service.api.deps import Version, model_of, timeout_s, wrong_task
+from service.api.explanation import ForecastExplanation, explanation_json
 from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
+from service.api.series import MAX_SERIES, Series, histories_of
 from service.contract.manifest import ForecastTask, Manifest
 from service.contract.tokenizer import WordTokenizer
 from service.tasks import forecast as task_forecast
-from service.tasks.dialogue import Dialogue, QuestionError
-from service.tasks.forecast import Forecast, History
-from service.tasks.timestamps import parse_time
+from service.tasks.aggregate import Aggregate
+from service.tasks.dialogue import Dialogue
+from service.tasks.explain import explain
+from service.tasks.forecast import Extras, Forecast
 
-MAX_SERIES = 1000
-MAX_STEPS = 100_000
-MAX_COLUMNS = 100
-MAX_CELLS = 5_000_000
-"""Numbers of one request once steps left out by timestamps are filled in: a small body must not become a large array."""
-
-Numbers = Annotated[list[float | None], Field(max_length=MAX_STEPS, fail_fast=True)]
-Timestamps = Annotated[list[Annotated[str, Field(max_length=40)]], Field(min_length=1, max_length=MAX_STEPS, fail_fast=True)]
-Columns = Annotated[dict[Annotated[str, Field(max_length=200)], Numbers], Field(max_length=MAX_COLUMNS)]
-
-
-class Series(Body):
-    """The history of one series."""
-
-    id: str | None = Field(default=None, max_length=200, description="Comes back with the forecast.")
-    start: str | None = Field(
-        default=None,
-        max_length=40,
-        description="Time of the first value, ISO 8601; the others follow at the model's frequency.",
-        examples=["2026-01-05T00:00:00"],
-    )
-    timestamps: Timestamps | None = Field(
-        default=None, description="Instead of `start`: the time of every value, rising; steps left out count as missing."
-    )
-    values: Numbers = Field(description="The series in its own units, oldest first; null where missing.")
-    past: Columns = Field(default_factory=dict, description="Covariates known up to now: name -> as many values as the series has.")
-    future: Columns = Field(default_factory=dict, description="Covariates known ahead: name -> values over the history and the horizon.")
+Percent = Annotated[float, Field(gt=0, lt=100)]
 
 
 class ForecastBody(Body):
@@ -57,7 +33,46 @@ class ForecastBody(Body):
     series: list[Series] = Field(min_length=1, max_length=MAX_SERIES, description="One or more histories.")
     horizon: int | None = Field(default=None, ge=1, description="Steps ahead; at most, and by default, what the model was trained for.")
     quantiles: list[float] | None = Field(
-        default=None, min_length=1, max_length=100, description="Levels wanted, of those that the model was trained for; by default all."
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Levels wanted, any from the lowest to the highest that the model was trained for; by default those.",
+    )
+    level: list[Percent] | None = Field(
+        default=None, min_length=1, max_length=100, description="Central intervals wanted, each by the percentage it is to hold."
+    )
+    samples: int | None = Field(default=None, ge=1, le=1000, description="Sample paths wanted of each series.")
+    seed: int | None = Field(default=None, ge=0, le=2**53 - 1, description="Makes sample paths repeatable.")
+    aggregate: Literal["sum", "mean"] | None = Field(
+        default=None, description="Forecast the sum or the mean over the horizon too, with quantiles and intervals of its own."
+    )
+    step_correlation: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="How errors of neighbouring steps correlate, for samples and aggregates; by default as measured in training.",
+    )
+    extend: bool = Field(
+        default=False, description="Roll the forecast forward where `horizon` is more than the model was trained for, ten times it at most."
+    )
+    explain: bool = Field(default=False, description="Tell what moved each forecast: parts of what was sent, set missing in turn.")
+
+
+class ForecastInterval(BaseModel):
+    """The ends of a central interval."""
+
+    low: list[float] = Field(description="Of each step.")
+    high: list[float] = Field(description="Of each step.")
+
+
+class ForecastAggregate(BaseModel):
+    """What a series adds up to over the horizon."""
+
+    kind: Literal["sum", "mean"] = Field(description="As it was asked for.")
+    point: float = Field(description="Its median.")
+    quantiles: dict[str, float] = Field(description="Level -> value.")
+    intervals: dict[str, dict[str, float]] | None = Field(
+        default=None, description="Percentage -> `low` and `high`, where `level` was sent."
     )
 
 
@@ -69,6 +84,15 @@ class SeriesForecast(BaseModel):
     point: list[float] = Field(description="The median of each step.")
     quantiles: dict[str, list[float]] = Field(description="Level -> value of each step.")
     context_used: int = Field(description="Steps of the history that the model has read, the last ones.")
+    intervals: dict[str, ForecastInterval] | None = Field(default=None, description="Percentage -> interval, where `level` was sent.")
+    samples: list[list[float]] | None = Field(default=None, description="Paths of as many steps as the horizon, where `samples` was sent.")
+    aggregate: ForecastAggregate | None = Field(default=None, description="Where `aggregate` was sent.")
+    extended_from: int | None = Field(
+        default=None, description="Steps that the model was trained for, where the forecast was rolled forward beyond them."
+    )
+    explanation: ForecastExplanation | None = Field(
+        default=None, description="Where `explain` was sent: of the steps that the model was trained for."
+    )
 
 
 class ForecastAnswer(BaseModel):
@@ -130,48 +154,43 @@ async def _answer(request: Request, body: ForecastBody, name: str, version: int 
 
 
 def _dialogue(task: ForecastTask, body: ForecastBody) -> Dialogue[dict[str, Any]]:
-    histories = _histories(task, body.series)
-    forecasts = yield from task_forecast.forecast(task, histories, horizon=body.horizon, quantiles=body.quantiles)
-    return {"forecasts": [_jsonable(answer) for answer in forecasts]}
-
-
-def _histories(task: ForecastTask, series: Sequence[Series]) -> list[History]:
-    histories = []
-    cells = 0
-    for position, one in enumerate(series):
-        history = _history(task, one, ("series", position))
-        cells += len(history.values) * (1 + len(history.past) + len(history.future))
-        if cells > MAX_CELLS:
-            raise QuestionError(f"over {MAX_CELLS} numbers with the steps left out: send fewer series", where=("series", position))
-        histories.append(history)
-    return histories
-
-
-def _history(task: ForecastTask, series: Series, where: tuple[str | int, ...]) -> History:
-    sent = {"past": series.past, "future": series.future}
-    table = {(*where, side, name): values for side, columns in sent.items() for name, values in columns.items()}
-    found = task_forecast.columns({(*where, "values"): series.values, **table})
-    history = History(
-        values=found[*where, "values"],
-        past={name: found[*where, "past", name] for name in series.past},
-        future={name: found[*where, "future", name] for name in series.future},
-        id=series.id,
+    histories = histories_of(task, body.series)
+    explanations = explain(task, histories, horizon=body.horizon) if body.explain else None
+    forecasts = yield from task_forecast.forecast(
+        task,
+        histories,
+        horizon=body.horizon,
+        quantiles=body.quantiles,
+        extend=body.extend,
+        extras=Extras(body.level or (), body.samples or 0, body.seed, body.aggregate, body.step_correlation),
     )
-    if series.timestamps is not None:
-        if series.start is not None:
-            raise QuestionError("`start` and `timestamps` are both here: send one of them", where=(*where, "timestamps"))
-        return task_forecast.on_grid(task, history, series.timestamps, where=where)
-    if series.start is None:
-        return history
-    start, offset = parse_time(series.start, where=(*where, "start"))
-    return History(history.values, history.past, history.future, start, offset, series.id)
+    answers = [_jsonable(answer) for answer in forecasts]
+    if explanations is not None:
+        for answer, explanation in zip(answers, (yield from explanations), strict=True):
+            answer["explanation"] = explanation_json(explanation)
+    return {"forecasts": answers}
 
 
 def _jsonable(answer: Forecast) -> dict[str, Any]:
-    return {
+    """The answer, without what was not asked for."""
+    found: dict[str, Any] = {
         "id": answer.id,
         "timestamps": answer.timestamps,
         "point": answer.point,
         "quantiles": answer.quantiles,
         "context_used": answer.context_used,
     }
+    if answer.intervals is not None:
+        found["intervals"] = answer.intervals
+    if answer.samples is not None:
+        found["samples"] = answer.samples
+    if answer.aggregate is not None:
+        found["aggregate"] = _aggregate(answer.aggregate)
+    if answer.extended_from is not None:
+        found["extended_from"] = answer.extended_from
+    return found
+
+
+def _aggregate(total: Aggregate) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": total.kind, "point": total.point, "quantiles": total.quantiles}
+    return found if total.intervals is None else {**found, "intervals": total.intervals}

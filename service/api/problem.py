@@ -1,4 +1,4 @@
-"""Errors on the wire: RFC 9457 `application/problem+json`; below /v2 the Open Inference Protocol's `{"error": ...}`."""
+"""Errors on the wire: RFC 9457 `application/problem+json`; below /v2 and /v1/timeseries as those protocols write them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from service.errors import (
     QueueFull,
     ServiceError,
     ShuttingDown,
+    UnreadCoding,
     VersionNotFound,
     WrongTask,
 )
 
 PROBLEM_TYPE = "application/problem+json"
 OIP_PREFIX = "/v2"
+TIMESERIES_PREFIX = "/v1/timeseries/"
 NO_ROUTE = "no-route"
 
 MODEL_ERRORS: tuple[type[ServiceError], ...] = (ModelNotFound, VersionNotFound, LabelNotFound)
@@ -33,6 +35,7 @@ QUESTION_ERRORS: tuple[type[ServiceError], ...] = (
     MalformedBody,
     *MODEL_ERRORS,
     BodyTooLarge,
+    UnreadCoding,
     BadQuestion,
     QueueFull,
     InferenceFailed,
@@ -66,12 +69,29 @@ class OipError(BaseModel):
     error: str = Field(description="What is wrong here, and what to do.")
 
 
+class TimeSeriesFault(BaseModel):
+    """What is wrong, as KServe's time series protocol writes it."""
+
+    code: str = Field(description="HTTP status.")
+    message: str = Field(description="What is wrong here, and what to do.")
+    param: str = Field(description="Way to the part that is wrong; empty where there is none.")
+    type: str = Field(description="Kind of the error.")
+
+
+class TimeSeriesError(BaseModel):
+    """An error of KServe's time series protocol."""
+
+    error: TimeSeriesFault = Field(description="What is wrong.")
+
+
 def error_response(error: ServiceError, *, path: str) -> Response:
     """The answer to a request for `path` that ended in `error`."""
     if speaks_oip(path):
         return Response(
             orjson.dumps({"error": error.detail}), oip_status(type(error)), headers=error.headers, media_type="application/json"
         )
+    if path.startswith(TIMESERIES_PREFIX):
+        return _timeseries_response(error.status, error.detail, kind=error.slug, errors=error.errors, headers=error.headers)
     return problem_response(
         status=error.status, slug=error.slug, title=error.title, detail=error.detail, errors=error.errors, headers=error.headers
     )
@@ -92,6 +112,8 @@ def no_route_response(status: int, title: str, *, method: str, path: str, header
     detail = f"{method} {path}: {title}; the routes are listed at /docs"
     if speaks_oip(path):
         return oip_response(status, detail, headers=headers)
+    if path.startswith(TIMESERIES_PREFIX):
+        return _timeseries_response(status, detail, kind=NO_ROUTE, headers=headers)
     return problem_response(status=status, slug=NO_ROUTE, title=title, detail=detail, headers=headers)
 
 
@@ -118,6 +140,19 @@ def documented(errors: Sequence[type[ServiceError]]) -> dict[int | str, dict[str
 def oip_documented(errors: Sequence[type[ServiceError]]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of the Open Inference Protocol's routes for these errors."""
     return _documented(errors, "application/json", "OipError", oip=True)
+
+
+def timeseries_documented(errors: Sequence[type[ServiceError]]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses of the time series protocol's routes for these errors."""
+    return {status: {"description": told["description"], "model": TimeSeriesError} for status, told in documented(errors).items()}
+
+
+def _timeseries_response(
+    status: int, detail: str, *, kind: str, errors: Sequence[dict[str, Any]] = (), headers: dict[str, str] | None = None
+) -> Response:
+    param = ".".join(str(part) for part in errors[0]["where"]) if errors else ""
+    fault = {"error": {"code": str(status), "message": detail, "param": param, "type": kind}}
+    return Response(orjson.dumps(fault), status, headers=headers, media_type="application/json")
 
 
 def _documented(errors: Sequence[type[ServiceError]], media_type: str, schema: str, *, oip: bool) -> dict[int | str, dict[str, Any]]:

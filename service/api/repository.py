@@ -23,6 +23,7 @@ from service.errors import (
     ModelNotFound,
     RepositoryClosed,
     ShuttingDown,
+    UnreadCoding,
     WorkersBehind,
 )
 from service.oip.repository import RepositoryEntry, refuse_load_parameters, repository_index
@@ -62,7 +63,7 @@ _Index = Annotated[IndexBody, BodyParameter(openapi_examples=examples.bodies(exa
 _Change = Annotated[ChangeBody, BodyParameter(openapi_examples=examples.bodies(examples.REPOSITORY_CHANGE))]
 _ALL = IndexBody()
 _NOTHING = ChangeBody()
-_read_errors = (MalformedBody, BodyTooLarge, BadQuestion)
+_read_errors = (MalformedBody, BodyTooLarge, UnreadCoding, BadQuestion)
 _change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed, LoadFailed, ShuttingDown, WorkersBehind))
 
 

@@ -15,12 +15,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from service.contract.calendar import FEATURES, Frequency
 from service.contract.entry import Entry
+from service.contract.forecast_task import ForecastTask as ForecastTask  # a part of the manifest, read from here
 from service.contract.int8 import INT8_FILES, Int8
 
-SCHEMA_VERSION = 2
-"""The newest manifest schema that this release reads and the one it writes. 2 brought `int8`."""
+SCHEMA_VERSION = 3
+"""The newest manifest schema that this release reads and the one it writes.
+
+2 brought `int8`; 3 the time zone, holidays, kind of target, correlation of errors and static categories of forecasters.
+"""
 
 PARITY_TOLERANCE = 1e-4
 """Largest accepted difference between torch, ONNX and TorchScript, relative to the largest output (at least 1)."""
@@ -46,43 +49,6 @@ class TensorSpec(Entry):
     datatype: Datatype = Field(description="Open Inference Protocol type.")
     shape: tuple[int, ...] = Field(description="Batch first; -1 is a free axis.", min_length=1)
     description: str = Field(default="", description="Axes and units, for people.")
-
-
-class ForecastTask(Entry):
-    """Past values of a series -> quantiles of its next `horizon` values, both in the units of the data.
-
-    Graph inputs: `target` (batch, time), NaN where missing; `past` (batch, time, past columns) where `past` is not empty;
-    `future` (batch, time + horizon, known columns) where `known` is not empty. Output: `quantiles` (batch, horizon, quantiles), rising
-    along the last axis.
-    """
-
-    kind: Literal["forecast"] = "forecast"
-    target: str = Field(description="Column that is forecast.")
-    horizon: int = Field(ge=1, le=100_000, description="Steps ahead that the graph gives.")
-    context: int = Field(ge=1, le=1_000_000, description="Steps of history that the graph is fed; shorter histories are padded with NaN.")
-    min_context: int = Field(ge=1, description="Fewest observed values that a history must have.")
-    frequency: str = Field(description="Step of the series, for example `h`, `D`, `B`, `15min`, `MS`.")
-    quantiles: tuple[float, ...] = Field(min_length=1, description="Levels the graph gives, rising, 0.5 among them.")
-    past: tuple[str, ...] = Field(default=(), description="Covariates known up to now, in the order of the graph's `past`.")
-    future: tuple[str, ...] = Field(default=(), description="Covariates known over history and horizon, sent by the caller.")
-    calendar: tuple[str, ...] = Field(default=(), description="Features derived from the times; they follow `future` in the graph.")
-
-    @property
-    def known(self) -> tuple[str, ...]:
-        """Columns of the graph's `future` input: those sent, then those derived from timestamps."""
-        return self.future + self.calendar
-
-    @model_validator(mode="after")
-    def _possible(self) -> ForecastTask:
-        levels = self.quantiles
-        if list(levels) != sorted(set(levels)) or not all(0 < level < 1 for level in levels) or 0.5 not in levels:
-            raise ValueError(f"quantiles must rise between 0 and 1 and hold 0.5, not {list(levels)}")
-        if self.min_context > self.context:
-            raise ValueError(f"min_context {self.min_context} is more than context {self.context}")
-        Frequency.parse(self.frequency)
-        if unknown := set(self.calendar) - set(FEATURES):
-            raise ValueError(f"unknown calendar feature {min(unknown)!r}: this release derives {', '.join(FEATURES)}")
-        return self
 
 
 class NextWordTask(Entry):
@@ -187,7 +153,7 @@ class Training(Entry):
 class Manifest(Entry):
     """The whole manifest, `manifest.json` in the artifact's folder."""
 
-    schema_version: Literal[1, 2] = Field(default=2, description="Version of this schema.")
+    schema_version: Literal[1, 2, 3] = Field(default=3, description="Version of this schema.")
     name: str = Field(pattern=NAME_PATTERN, description="Model name; the folder above the version.")
     version: int = Field(ge=1, description="Version; the folder's name.")
     created: str = Field(description="UTC time of publication, ISO 8601.")

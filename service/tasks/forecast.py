@@ -1,234 +1,171 @@
-"""Forecasting: histories in the user's units -> quantiles of the next steps in the same units."""
+"""Forecasting: histories in the user's units -> quantiles of the next steps in the same units, and what can be told from those."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.contract.calendar import Frequency, Times, features_at
-from service.contract.golden import Tensors
 from service.contract.manifest import ForecastTask
-from service.tasks.dialogue import Dialogue, QuestionError, Step, Where
-from service.tasks.timestamps import iso_times, parse_times, steps_on_grid
+from service.tasks.aggregate import Aggregate, AggregateKind, aggregated
+from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.forecast_inputs import encode
+from service.tasks.history import History, Values, column, columns, on_grid
+from service.tasks.levels import Central, Level, asked_intervals, asked_levels
+from service.tasks.rolling import MOST_BLOCKS, block, rolled
+from service.tasks.sample_paths import draw, paths_of, step_correlation
+from service.tasks.target_kind import clipped, rounded
+from service.tasks.timestamps import iso_times
 
-Values = NDArray[np.float32]
+__all__ = ["Extras", "Forecast", "History", "Values", "column", "columns", "encode", "forecast", "on_grid"]
 
-LARGEST = float(np.finfo(np.float32).max)
-MAX_GAP_STEPS = 100_000
+MOST_SAMPLED_NUMBERS = 500_000
+"""Paths x series x steps of one question."""
+MOST_AGGREGATED_STEPS = 2_000
+"""Series x steps of one question."""
+MOST_ROLLED_STEPS = 1_000_000
+"""Series x steps of one question whose horizon is longer than the trained one."""
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What is known of one series: `values` (time,) oldest first, NaN if missing; `past` (time,), `future` (time + horizon,)."""
+class Extras:
+    """What is wanted beside point and quantiles.
 
-    values: Values
-    past: Mapping[str, Values] = field(default_factory=dict)
-    future: Mapping[str, Values] = field(default_factory=dict)
-    start: np.datetime64 | None = None
-    offset: timedelta | None = None
-    id: str | None = None
+    Central intervals that hold so many percent (`level`, each above 0 and below 100); so many sample paths, the same ones again with the
+    same `seed`, others each time without; the horizon's sum or mean. Paths correlate from step to step as the model's errors did in
+    training, unless `step_correlation` (0 <= r < 1) says otherwise.
+    """
+
+    level: Sequence[float] = ()
+    samples: int = 0
+    seed: int | None = None
+    aggregate: AggregateKind | None = None
+    step_correlation: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The answer for one series: `point` (horizon,) is the median; `quantiles` level -> (horizon,); times if the history had them."""
+    """The answer for one series: `point` (horizon,) is the median; `quantiles` level -> (horizon,); times if the history had them.
+
+    Where they were asked for: `intervals` percent -> low and high (horizon,); `samples` (paths, horizon); `aggregate`. `extended_from` is
+    the horizon that the model was trained for where the forecast goes beyond it.
+    """
 
     id: str | None
     timestamps: list[str] | None
     point: Values
     quantiles: dict[str, Values]
     context_used: int
+    intervals: dict[str, dict[str, Values]] | None = None
+    samples: Values | None = None
+    aggregate: Aggregate | None = None
+    extended_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A question that has been checked."""
+
+    steps: int
+    levels: tuple[Level, ...]
+    intervals: tuple[Central, ...]
+    extras: Extras
+    correlation: float
+
+
+_NO_EXTRAS = Extras()
 
 
 def forecast(
-    task: ForecastTask, histories: Sequence[History], *, horizon: int | None = None, quantiles: Sequence[float] | None = None
+    task: ForecastTask,
+    histories: Sequence[History],
+    *,
+    horizon: int | None = None,
+    quantiles: Sequence[float] | None = None,
+    extend: bool = False,
+    extras: Extras = _NO_EXTRAS,
 ) -> Dialogue[list[Forecast]]:
-    """Forecast all `histories` as one batch.
+    """Forecast all `histories` as one batch; with `extend` beyond the horizon that the model was trained for, which takes several runs.
 
     Raises:
-        QuestionError: too short a history, a covariate missing, unknown or of the wrong length, a horizon or level the model has not.
+        QuestionError: too short a history, a covariate missing, unknown or of the wrong length, a horizon, a level or an extra that the
+            model has not, or more of them than one question may ask.
     """
-    steps = _checked_horizon(task, horizon)
-    levels = _checked_levels(task, quantiles)
+    steps = _checked_horizon(task, horizon, extend=extend)
+    plan = _plan(task, steps, quantiles, extras, series=len(histories))
     if not histories:
         return []
-    outputs = yield Step(encode(task, histories, horizon=steps))
-    rows = outputs["quantiles"][:, :steps]  # (series, steps, quantiles)
-    if not np.isfinite(rows).all():
-        position = int(np.isfinite(rows).all(axis=(1, 2)).argmin())
-        message = "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on"
-        raise QuestionError(message, where=("series", position))
-    return [_decode(task, history, row, levels=levels) for history, row in zip(histories, rows, strict=True)]
+    rows = yield from (block if steps <= task.horizon else rolled)(task, histories, horizon=steps)  # (series, steps, levels)
+    tables = [clipped(task, np.ascontiguousarray(row.T)) for row in rows]  # (levels, steps) of each series
+    answers = [_decode(task, plan, history, tables[position], position) for position, history in enumerate(histories)]
+    kind = extras.aggregate
+    if kind is None:
+        return answers
+    totals = aggregated(task, tables, kind, correlation=plan.correlation, levels=plan.levels, intervals=plan.intervals)
+    return [replace(answer, aggregate=total) for answer, total in zip(answers, totals, strict=True)]
 
 
-def encode(task: ForecastTask, histories: Sequence[History], *, horizon: int) -> Tensors:
-    """Graph inputs of histories, one row each: the last `context` steps, padded on the left with NaN where a history is shorter."""
-    rows = [_row(task, history, horizon, ("series", position)) for position, history in enumerate(histories)]
-    if len(rows) == 1:  # the usual case, without a copy
-        return {name: array[np.newaxis] for name, array in rows[0].items()}
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def on_grid(task: ForecastTask, history: History, timestamps: Sequence[str], *, where: Where) -> History:
-    """The history laid on the model's regular grid by its timestamps; steps without a row become missing values.
-
-    Raises:
-        QuestionError: as many timestamps as values are needed, rising, and on the grid of the model's frequency.
-    """
-    where = (*where, "timestamps")
-    if not timestamps or len(timestamps) != len(history.values):
-        raise QuestionError(f"{len(timestamps)} timestamps for {len(history.values)} values: send one for each", where=where)
-    frequency = Frequency.parse(task.frequency)
-    times, offset = parse_times(frequency, timestamps, where=where)
-    steps = steps_on_grid(frequency, times, timestamps, where=where)
-    length = int(steps[-1]) + 1
-    if length > len(times) + MAX_GAP_STEPS:
-        raise QuestionError(
-            f"the timestamps leave out {length - len(times)} steps of {task.frequency}: send a shorter history", where=where
-        )
-    spread = replace(history, values=_spread(history.values, steps, length), start=times[0], offset=offset)
-    if length == len(times):
-        return spread
-    past = {name: _spread(column, steps, length) for name, column in history.past.items()}
-    future = {
-        name: np.concatenate([_spread(column[: len(times)], steps, length), column[len(times) :]])
-        for name, column in history.future.items()
-    }
-    return replace(spread, past=past, future=future)
-
-
-def columns(table: Mapping[Where, Sequence[float | None]]) -> dict[Where, Values]:
-    """Numbers as float32, NaN where None; each key leads to its column in the question.
-
-    Raises:
-        QuestionError: a number beyond float32's range.
-    """
-    if len({len(values) for values in table.values()}) == 1:  # the usual case, all at once
-        array = np.array(list(table.values()), np.float64)
-        if np.fmax.reduce(np.abs(array), axis=None, initial=0.0) <= LARGEST:
-            return dict(zip(table, array.astype(np.float32), strict=True))
-    return {where: column(values, where=where) for where, values in table.items()}
-
-
-def column(values: Sequence[float | None], *, where: Where) -> Values:
-    """One column of `columns`; raises what that raises."""
-    array = np.array(values, np.float64)
-    beyond = np.abs(array) > LARGEST
-    if beyond.any():
-        position = int(beyond.argmax())
-        raise QuestionError(f"{values[position]!r} is beyond the range of a 32-bit float", where=(*where, position))
-    return array.astype(np.float32)
-
-
-def _checked_horizon(task: ForecastTask, horizon: int | None) -> int:
+def _checked_horizon(task: ForecastTask, horizon: int | None, *, extend: bool) -> int:
     if horizon is None:
         return task.horizon
-    if not 1 <= horizon <= task.horizon:
-        raise QuestionError(f"horizon {horizon}: this model forecasts 1 to {task.horizon} steps", where=("horizon",))
+    most = task.horizon * (MOST_BLOCKS if extend else 1)
+    if not 1 <= horizon <= most:
+        more = "" if extend else f"; with `extend` it is rolled forward, up to {task.horizon * MOST_BLOCKS} steps"
+        raise QuestionError(f"horizon {horizon}: this model forecasts 1 to {most} steps{more}", where=("horizon",))
     return horizon
 
 
-def _checked_levels(task: ForecastTask, quantiles: Sequence[float] | None) -> tuple[float, ...]:
-    if quantiles is None:
-        return task.quantiles
-    for position, level in enumerate(quantiles):
-        if level not in task.quantiles:
-            known = ", ".join(f"{own:g}" for own in task.quantiles)
-            raise QuestionError(f"quantile {level:g}: this model was trained for {known}", where=("quantiles", position))
-    return tuple(quantiles)
+def _plan(task: ForecastTask, steps: int, quantiles: Sequence[float] | None, extras: Extras, *, series: int) -> _Plan:
+    levels = asked_levels(task.quantiles, quantiles)
+    intervals = asked_intervals(task.quantiles, extras.level)
+    if steps > task.horizon and series * steps > MOST_ROLLED_STEPS:
+        raise _too_many(f"{series} series x {steps} steps rolled forward", MOST_ROLLED_STEPS, "horizon")
+    if extras.samples * series * steps > MOST_SAMPLED_NUMBERS:
+        raise _too_many(f"{extras.samples} samples x {series} series x {steps} steps", MOST_SAMPLED_NUMBERS, "samples")
+    if extras.aggregate and series * steps > MOST_AGGREGATED_STEPS:
+        raise _too_many(f"an aggregate of {series} series x {steps} steps", MOST_AGGREGATED_STEPS, "aggregate")
+    correlation = step_correlation(task, extras.step_correlation, steps=steps) if extras.samples or extras.aggregate else 0.0
+    return _Plan(steps, levels, intervals, extras, correlation)
 
 
-def _row(task: ForecastTask, history: History, horizon: int, where: Where) -> Tensors:
-    observed = int(np.count_nonzero(~np.isnan(history.values[-task.context :])))
-    if observed < task.min_context:
-        raise QuestionError(
-            f"{observed} observed values in the last {task.context}: this model needs at least {task.min_context}", where=(*where, "values")
-        )
-    _check_names(task.past, history.past, (*where, "past"))
-    _check_names(task.future, history.future, (*where, "future"))
-    row: Tensors = {"target": _last(history.values, task.context)}  # (context,)
-    if task.past:
-        row["past"] = np.array([_past_column(task, history, name, where) for name in task.past]).T  # (context, past)
-    if task.known:
-        row["future"] = _known(task, history, horizon, where)  # (context + horizon, known)
-    return row
+def _too_many(asked: str, most: int, field: str) -> QuestionError:
+    return QuestionError(f"{asked}: at most {most} in one request: send fewer series, or ask for less", where=(field,))
 
 
-def _check_names(wanted: tuple[str, ...], given: Mapping[str, Values], where: Where) -> None:
-    missing = [name for name in wanted if name not in given]
-    if missing:
-        raise QuestionError(f"covariate {missing[0]!r} is missing: this model takes {', '.join(wanted)} here", where=where)
-    for name in given:
-        if name not in wanted:
-            raise QuestionError(f"unknown covariate {name!r}: this model takes {', '.join(wanted) or 'none'} here", where=(*where, name))
-
-
-def _past_column(task: ForecastTask, history: History, name: str, where: Where) -> Values:
-    values = history.past[name]
-    if len(values) != len(history.values):
-        raise QuestionError(
-            f"{len(values)} values of {name!r} beside {len(history.values)} of the series: send one for each", where=(*where, "past", name)
-        )
-    return _last(values, task.context)
-
-
-def _known(task: ForecastTask, history: History, horizon: int, where: Where) -> Values:
-    time = len(history.values)
-    unasked = np.full(task.horizon - horizon, np.nan, np.float32)
-    columns = []
-    for name in task.future:
-        values = history.future[name]
-        if len(values) not in (time + horizon, time + task.horizon):
-            raise QuestionError(
-                f"{len(values)} values of {name!r}: send {time + horizon}, {time} over the history and {horizon} over the horizon",
-                where=(*where, "future", name),
-            )
-        columns.append(_last(np.concatenate([values[: time + horizon], unasked]), task.context + task.horizon))
-    if task.calendar:
-        times = _grid(task, history, where)
-        derived = features_at(times, task.calendar)
-        columns.extend(_last(derived[:, position], task.context + task.horizon) for position in range(len(task.calendar)))
-    return np.stack(columns, axis=-1)
-
-
-def _grid(task: ForecastTask, history: History, where: Where) -> Times:
-    """Times of the steps that the graph sees, at most context + horizon of them."""
-    if history.start is None:
-        raise QuestionError("this model uses the calendar: send `start` or `timestamps` with the series", where=(*where, "start"))
-    times = Frequency.parse(task.frequency).span(history.start, len(history.values) + task.horizon)
-    return times[-(task.context + task.horizon) :]
-
-
-def _decode(task: ForecastTask, history: History, row: Values, *, levels: tuple[float, ...]) -> Forecast:
-    steps = len(row)
-    table = np.ascontiguousarray(row.T)  # (quantiles, steps)
-    by_level = {f"{level:g}": table[task.quantiles.index(level)] for level in levels}
-    timestamps = None
-    if history.start is not None:
-        frequency = Frequency.parse(task.frequency)
-        times = frequency.span(history.start, len(history.values) + steps)[-steps:]
-        timestamps = iso_times(times, history.offset)
+def _decode(task: ForecastTask, plan: _Plan, history: History, table: Values, position: int) -> Forecast:
     return Forecast(
         id=history.id,
-        timestamps=timestamps,
-        point=table[task.quantiles.index(0.5)],
-        quantiles=by_level,
+        timestamps=_timestamps(task, history, plan.steps),
+        point=rounded(task, table[task.quantiles.index(0.5)], level=0.5),
+        quantiles={str(level): _shown(task, table, level) for level in plan.levels},
         context_used=min(len(history.values), task.context),
+        intervals=_intervals(task, table, plan.intervals),
+        samples=_samples(task, table, plan, position) if plan.extras.samples else None,
+        extended_from=task.horizon if plan.steps > task.horizon else None,
     )
 
 
-def _last(values: Values, length: int) -> Values:
-    """The last `length` values, padded on the left with NaN."""
-    if len(values) >= length:
-        return values[-length:]
-    return np.concatenate([np.full(length - len(values), np.nan, np.float32), values])
+def _timestamps(task: ForecastTask, history: History, steps: int) -> list[str] | None:
+    if history.start is None:
+        return None
+    clock = task.clock
+    times = clock.frequency.span(history.start, len(history.values) + steps)
+    return iso_times(clock, times[-steps:], history.offset)
 
 
-def _spread(values: Values, steps: NDArray[np.int64], length: int) -> Values:
-    spread = np.full(length, np.nan, np.float32)
-    spread[steps] = values[: len(steps)]
-    return spread
+def _intervals(task: ForecastTask, table: Values, intervals: Sequence[Central]) -> dict[str, dict[str, Values]] | None:
+    if not intervals:
+        return None
+    return {str(interval): {"low": _shown(task, table, interval.low), "high": _shown(task, table, interval.high)} for interval in intervals}
+
+
+def _shown(task: ForecastTask, table: Values, level: Level) -> Values:
+    return rounded(task, level.of(table), level=level.value)
+
+
+def _samples(task: ForecastTask, table: Values, plan: _Plan, position: int) -> Values:
+    """Paths (samples, steps), drawn for each series apart: what moves one does not move the others."""
+    seed = plan.extras.seed
+    generator = np.random.default_rng(None if seed is None else [seed, position])
+    return paths_of(task, table, draw(task, plan.extras.samples, plan.steps, correlation=plan.correlation, generator=generator))

@@ -16,6 +16,8 @@ import httpx
 import numpy as np
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, InferResponse, RESTConfig
 from kserve.protocol.infer_type import RequestedOutput
+from kserve.protocol.rest.timeseries import ForecastOptions, ForecastRequest, ForecastResponse, Frequency, TimeSeriesInput, TimeSeriesType
+from kserve.protocol.rest.timeseries.types import ErrorResponse
 
 IMAGES = np.stack([np.full((28, 28), 60, np.float32), np.full((28, 28), 40, np.float32)])
 
@@ -28,7 +30,8 @@ async def main(http: str, where: str) -> dict[str, Any]:
         found |= {f"v1 {name}": value for name, value in (await v1(client, http)).items()}
     async with InferenceGRPCClient(where) as client:
         found |= {f"grpc {name}": value for name, value in (await over_grpc(client)).items()}
-    return found
+    async with httpx.AsyncClient(base_url=http) as client:
+        return found | {f"time series {name}": value for name, value in (await time_series(client)).items()}
 
 
 async def v2(client: InferenceRESTClient, url: str) -> dict[str, Any]:
@@ -71,6 +74,49 @@ async def over_grpc(client: InferenceGRPCClient) -> dict[str, Any]:
         "contents": answer(await client.infer(question(binary=False))),
         "no model": await refusal(client.infer(question(binary=True, model="none"))),
     }
+
+
+async def time_series(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The protocol has types and no client."""
+    asked = series()
+    own = {"series": [{"start": asked.start_timestamp, "values": asked.series}], "horizon": 3, "quantiles": [0.1, 0.25]}
+    plain = (await client.post("/v1/models/energy-load/forecast", json=own)).json()["forecasts"][0]
+    answer = ForecastResponse.model_validate((await forecast(client, asked)).raise_for_status().json())
+    found = answer.outputs[0].content[0]
+    day = series(frequency=Frequency.DAY, past=dict.fromkeys(("Open", "High", "Low", "Volume"), asked.series), start_timestamp="2026-01-05")
+    business = ForecastResponse.model_validate((await forecast(client, day, model="share-price")).raise_for_status().json())
+    return {
+        "forecast": [answer.model, answer.status, found.name, found.frequency, found.start_timestamp, found.mean_forecast],
+        "own route": [found.mean_forecast, found.quantiles] == [plain["point"], plain["quantiles"]],
+        "covariates": [business.outputs[0].content[0].mean_forecast, business.outputs[0].content[0].start_timestamp],
+        "models": (await client.get("/v1/timeseries/models")).json(),
+        "wrong unit": await fault(forecast(client, series(frequency=Frequency.DAY))),
+        "no model": await fault(forecast(client, asked, model="digit-rows")),
+        "wrong level": await fault(forecast(client, asked, quantiles=[0.01])),
+        "too far": await fault(forecast(client, asked, horizon=49)),
+        "no series": await fault(forecast(client)),
+        "no route": await fault(client.get("/v1/timeseries/forecast")),
+    }
+
+
+async def forecast(
+    client: httpx.AsyncClient, *inputs: TimeSeriesInput, model: str = "energy-load", horizon: int = 3, quantiles: list[float] | None = None
+) -> httpx.Response:
+    options = ForecastOptions(horizon=horizon, quantiles=quantiles or [0.1, 0.25])
+    request = ForecastRequest(model=model, inputs=list(inputs), options=options)
+    return await client.post("/v1/timeseries/forecast", json=request.model_dump(mode="json"))
+
+
+def series(frequency: Frequency = Frequency.HOUR, **more: object) -> TimeSeriesInput:
+    values = [float(step) for step in range(24)]
+    told = {"name": "hall", "series": values, "start_timestamp": "2026-01-05T00:00:00Z", **more}
+    return TimeSeriesInput(type=TimeSeriesType.UNIVARIATE, frequency=frequency, **told)
+
+
+async def fault(call: Awaitable[httpx.Response]) -> list[Any]:
+    answer = await call
+    error = ErrorResponse.model_validate(answer.json()).error
+    return [answer.status_code, error.code, error.param, error.message]
 
 
 def question(*, binary: bool, name: str = "sequence", model: str = "digit-rows", outputs: bool = False) -> InferRequest:

@@ -55,6 +55,10 @@ def found(model_folder: Path) -> dict[str, Any]:
         ("grpc bytes", DIGITS),
         ("grpc contents", DIGITS),
         ("grpc no model", ["NOT_FOUND", "no model 'none'; served here: digit-rows, energy-load, next-word-en, share-price"]),
+        ("time series forecast", ["energy-load", "completed", "hall", "hour", "2026-01-06T00:00:00Z", [28.0, 28.0, 28.0]]),
+        ("time series own route", True),
+        ("time series covariates", [[28.0, 28.0, 28.0], "2026-02-06T00:00:00"]),
+        ("time series models", ["energy-load", "share-price"]),
     ],
 )
 def test_a_call_is_answered(found: dict[str, Any], call: str, expected: object):
@@ -73,3 +77,19 @@ def test_a_call_is_answered(found: dict[str, Any], call: str, expected: object):
 def test_a_refusal_is_an_error_of_the_client(found: dict[str, Any], call: str, status: int, words: str):
     assert found[call][0] == status
     assert words in found[call][1]
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "param", "words"),
+    [
+        ("wrong unit", 422, "inputs.0.frequency", "'day': this model's step is h"),
+        ("no model", 404, "", "no model 'digit-rows'; served here: energy-load, share-price"),
+        ("wrong level", 422, "options.quantiles.0", "quantile 0.01: this model answers"),
+        ("too far", 422, "options.horizon", "horizon 49: this model forecasts 1 to 48 steps"),
+        ("no series", 422, "inputs", "List should have at least 1 item"),
+        ("no route", 405, "", "GET /v1/timeseries/forecast: Method Not Allowed"),
+    ],
+)
+def test_a_fault_in_a_question_for_time_series_is_the_protocols_own(found: dict[str, Any], call: str, status: int, param: str, words: str):
+    assert found[f"time series {call}"][:3] == [status, str(status), param]
+    assert words in found[f"time series {call}"][3]

@@ -12,6 +12,7 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # questions made up at random go to models that exist: a made-up name would be answered 404 and try nothing
 NAMES = {
     "forecast$": "energy-load",
+    "anomalies$": "energy-load",
     "next-word$": "next-word-en",
     "classify$": "digit-rows",
     "predict$": "share-price",
@@ -22,6 +23,8 @@ NAMES = {
 }
 # a request may give its answer a microsecond
 LATE = '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 504]\n'
+# a list that is longer than the schema allows may make a body that is larger than the service allows
+LONG = '[checks.negative_data_rejection]\nexpected-statuses = ["4xx", 504]\n'
 
 
 def test_the_schema_is_the_one_that_clients_know():
@@ -32,7 +35,7 @@ def test_whatever_is_sent_the_answer_is_one_that_the_schema_promises(address: st
     config = "\n".join(
         f"[[operations]]\ninclude-path-regex = '{path}'\nparameters = {{ 'path.name' = '{name}' }}" for path, name in NAMES.items()
     )
-    (tmp_path / "schemathesis.toml").write_text(LATE + config, encoding="utf-8")
+    (tmp_path / "schemathesis.toml").write_text(LATE + LONG + config, encoding="utf-8")
     run = subprocess.run(
         [
             *(SCHEMATHESIS, "run", f"{address}/openapi.json", "--no-color", "--generation-deterministic"),
@@ -49,4 +52,4 @@ def test_whatever_is_sent_the_answer_is_one_that_the_schema_promises(address: st
     )
 
     assert run.returncode == 0, run.stdout[-5000:]
-    assert "Tested: 26" in run.stdout
+    assert "Tested: 38" in run.stdout

@@ -45,7 +45,7 @@ def series(**changes: object) -> dict[str, Any]:
         (FORECAST, series(start=None, timestamps=["2026-01-05"]), ["series", 0, "timestamps"], "send one for each"),
         (FORECAST, series(past={"wind": HOURS}), ["series", 0, "past", "wind"], "unknown covariate"),
         (FORECAST, {**series(), "horizon": 49}, ["horizon"], "this model forecasts 1 to 48 steps"),
-        (FORECAST, {**series(), "quantiles": [0.25]}, ["quantiles", 0], "this model was trained for 0.1, 0.5, 0.9"),
+        (FORECAST, {**series(), "quantiles": [0.95]}, ["quantiles", 0], "this model answers quantiles from 0.1 to 0.9"),
         (NEXT_WORD, {"text": "a", "words": 21}, ["words"], "less than or equal to 20"),
         (NEXT_WORD, {"text": "a", "words": 0}, ["words"], "greater than or equal to 1"),
         (NEXT_WORD, {"text": "a", "top_k": 101}, ["top_k"], "less than or equal to 100"),

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import zstandard
 
 from service.api.content_coding import decompressed
 from service.errors import BodyTooLarge
@@ -77,6 +78,16 @@ def test_a_bomb_is_inflated_to_the_limit_and_no_further(client: httpx.Client, co
     assert inflating(bomb, coding) < 5 * LIMIT
 
 
+def test_a_bomb_of_zstd_is_unpacked_to_the_limit_and_no_further(client: httpx.Client):
+    bomb = zstandard.compress(b"\0" * 60_000_000)
+    assert len(bomb) < LIMIT
+
+    answer = client.post(INFER, content=bomb, headers={"Content-Encoding": "zstd"})
+
+    assert answer.status_code == 413
+    assert inflating(bomb, "zstd") < 5 * LIMIT
+
+
 def inflating(bomb: bytes, coding: str) -> int:
     """Bytes of memory that a bomb takes at most."""
     tracemalloc.start()
@@ -91,7 +102,7 @@ def inflating(bomb: bytes, coding: str) -> int:
 def test_a_bomb_within_a_bomb_is_not_opened(client: httpx.Client):
     bomb = gzip.compress(gzip.compress(b"\0" * 1_000_000))
 
-    assert client.post(INFER, content=bomb, headers={"Content-Encoding": "gzip, gzip"}).status_code == 400
+    assert client.post(INFER, content=bomb, headers={"Content-Encoding": "gzip, gzip"}).status_code == 415
     assert client.post(INFER, content=bomb, headers={"Content-Encoding": "gzip"}).status_code == 400
 
 

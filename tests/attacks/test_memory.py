@@ -25,6 +25,7 @@ DEEP = 100_000
 ROUTES = (
     NEXT_WORD,
     "/v1/models/energy-load/forecast",
+    "/v1/models/energy-load/anomalies",
     "/v1/models/digit-rows/classify",
     "/v1/models/energy-load:predict",
     INFER,

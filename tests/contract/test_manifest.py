@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.int8 import Int8
-from service.contract.manifest import ArtifactError, Manifest, parse_manifest
+from service.contract.manifest import ArtifactError, ForecastTask, Manifest, parse_manifest
 from service.contract.signature import check_signature
 from tests import artifacts
 
@@ -61,8 +61,8 @@ def test_deeply_nested_json_is_refused():
 
 
 def test_a_newer_schema_is_refused_with_what_can_read_it():
-    with pytest.raises(ArtifactError, match="schema_version 3; this release reads up to 2: use a release of Carousel that reads schema 3"):
-        parse_manifest(changed(CLASSIFIER, schema_version=3))
+    with pytest.raises(ArtifactError, match="schema_version 4; this release reads up to 3: use a release of Carousel that reads schema 4"):
+        parse_manifest(changed(CLASSIFIER, schema_version=4))
 
 
 def test_an_unknown_field_is_refused_by_name():
@@ -94,6 +94,8 @@ def test_a_model_whose_exports_disagree_is_refused():
         (changed_task(FORECASTER, quantiles=[0.1, 0.9]), "quantiles must rise between 0 and 1 and hold 0.5"),
         (changed_task(FORECASTER, quantiles=[0.5, 1.0]), "quantiles must rise between 0 and 1 and hold 0.5"),
         (changed_task(FORECASTER, min_context=99), "min_context 99 is more than context 6"),
+        (changed_task(FORECASTER, integer=True, lower=0.5), "lower 0.5 is no whole number, though the target is"),
+        (changed_task(FORECASTER, step_correlation=1.0), "less than 1"),
         (changed_task(FORECASTER, frequency="moon"), "unknown frequency 'moon'"),
         (changed_task(FORECASTER, calendar=["moon"]), "unknown calendar feature 'moon': this release derives hour_of_day"),
         (changed_task(NEXT_WORD, end_id=99), "end_id 99 and unknown_id 1 must be two of"),
@@ -107,6 +109,16 @@ def test_a_task_that_cannot_be_is_refused(text: str, message: str):
         parse_manifest(text)
 
     assert message in str(refusal.value)
+
+
+def test_a_forecaster_of_before_bounds_and_correlations_is_read_as_having_none():
+    task = json.loads(FORECASTER.to_json())["task"]
+    older = {name: value for name, value in task.items() if name not in ("lower", "integer", "step_correlation")}
+
+    found = parse_manifest(changed(FORECASTER, task=older)).task
+
+    assert isinstance(found, ForecastTask)
+    assert (found.lower, found.integer, found.step_correlation) == (None, False, None)
 
 
 @pytest.mark.parametrize("manifest", [FORECASTER, NEXT_WORD, CLASSIFIER], ids=lambda manifest: manifest.task.kind)

@@ -12,6 +12,7 @@ from service.errors import (
     QueueFull,
     ServiceError,
     ShuttingDown,
+    UnreadCoding,
     VersionNotFound,
     WrongTask,
 )
@@ -27,6 +28,7 @@ from service.tasks.dialogue import QuestionError
         (VersionNotFound("a", 3, available=[1, 2]), 404, "no version 3 of 'a'; served here: 1, 2"),
         (WrongTask("a", kind="classify", route="/v1/models/a/classify"), 409, "'a' is a classify model: ask POST /v1/models/a/classify"),
         (BodyTooLarge(10), 413, "the body is over 10 bytes: send less in one request, or start the service with a larger --max-body-bytes"),
+        (UnreadCoding("br"), 415, "content encoding 'br' is not read here: send gzip, deflate, zstd or none"),
         (BadQuestion("wrong"), 422, "wrong"),
         (QueueFull("a", queued_rows=9, limit_rows=10), 429, "9 rows wait for 'a' and 10 may: send this again after 1 s"),
         (InferenceFailed("a"), 500, "'a' failed on this request; the service's log says why"),

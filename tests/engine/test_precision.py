@@ -235,16 +235,16 @@ def bundled() -> Iterator[ModelRegistry]:
     registry.close()
 
 
-def test_bundled_lstms_run_in_int8_and_the_gru_in_fp32(bundled: ModelRegistry):
+def test_bundled_models_run_in_int8_where_it_keeps_their_forecasts(bundled: ModelRegistry):
     assert {model.manifest.name: model.precision for model in bundled.newest()} == {
         "digit-rows": "int8",
-        "energy-load": "int8",
+        "energy-load": "fp32",
         "next-word-en": "int8",
         "share-price": "fp32",
     }
 
 
-@pytest.mark.parametrize("name", ["digit-rows", "energy-load", "next-word-en"])
+@pytest.mark.parametrize("name", ["digit-rows", "next-word-en"])
 def test_a_bundled_model_in_int8_answers_in_a_batch_as_it_does_alone(bundled: ModelRegistry, name: str):
     model = bundled.get(name)
     question = parse_goldens(model.artifact.read("golden.json"))[0].inputs

@@ -98,7 +98,7 @@ def test_the_card_says_what_a_client_should_know(words: ServedModel):
 def test_routes_follow_the_task():
     manifest = artifacts.manifest(artifacts.forecaster(), "load", 1)
 
-    assert routes(manifest)[0] == "/v1/models/load/forecast"
+    assert routes(manifest)[:2] == ["/v1/models/load/forecast", "/v1/models/load/anomalies"]
 
 
 def test_a_graph_that_does_not_compute_what_was_trained_is_refused(tmp_path: Path):

@@ -43,7 +43,7 @@ NONSENSE: tuple[tuple[bytes, tuple[int, ...]], ...] = (
     (post(FORECAST, b'{"series": [{"values": [1, 2]}], "other": 1}'), (422,)),
     (post(FORECAST, b"{}", Content_Encoding="gzip"), (400,)),
     (post(FORECAST, gzip.compress(b" " * 3_000_000), Content_Encoding="gzip"), (413,)),
-    (post(FORECAST, b"{}", Content_Encoding="br"), (400,)),
+    (post(FORECAST, b"{}", Content_Encoding="br"), (415,)),
     (post(FORECAST, b'{"series": [{"values": [1, 2]}]}', X_Request_Timeout_Ms="soon"), (422,)),
     (post(INFER, b'{"inputs": []}'), (400,)),
     (post(INFER, b'{"inputs": [{"name": "target", "datatype": "FP32", "shape": [-1, 2], "data": [1, 2]}]}'), (400,)),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.contract.manifest import ForecastTask
 from service.tasks.dialogue import QuestionError, converse
-from service.tasks.forecast import Forecast, History, column, encode, forecast, on_grid
+from service.tasks.forecast import Forecast, History, column, columns, encode, forecast, on_grid
 from service.tasks.timestamps import parse_time
 from tests import artifacts
 
@@ -116,7 +116,7 @@ def test_times_keep_their_offset_from_utc(minutes: int, text: str):
         (PLAIN, history(1, 2, *[None] * 6), {}, "0 observed values in the last 6", ("series", 0, "values")),
         (PLAIN, history(1, 2), {"horizon": 4}, "horizon 4: this model forecasts 1 to 3 steps", ("horizon",)),
         (PLAIN, history(1, 2), {"horizon": 0}, "horizon 0: this model forecasts 1 to 3 steps", ("horizon",)),
-        (PLAIN, history(1, 2), {"quantiles": [0.5, 0.25]}, "quantile 0.25: this model was trained for 0.1, 0.5, 0.9", ("quantiles", 1)),
+        (PLAIN, history(1, 2), {"quantiles": [0.5, 0.95]}, "quantile 0.95: this model answers quantiles from 0.1 to 0.9", ("quantiles", 1)),
         (
             PLAIN,
             history(1, 2, past={"wind": column([1, 2], where=())}),
@@ -237,3 +237,28 @@ def test_a_batch_answers_as_each_history_alone(values: list[list[float]]):
     together = ask(PLAIN, *(history(*one) for one in values))
 
     assert [answer.point.tolist() for answer in together] == [ask(PLAIN, history(*one))[0].point.tolist() for one in values]
+
+
+def test_columns_of_any_lengths_become_numbers_together():
+    found = columns({("values",): [1, 2.5], ("past", "wind"): [], ("future", "price"): [4.0, 5, 6e37]})
+
+    assert {where: values.tolist() for where, values in found.items()} == {
+        ("values",): [1, 2.5],
+        ("past", "wind"): [],
+        ("future", "price"): [4, 5, pytest.approx(6e37, rel=1e-7)],
+    }
+    assert all(values.dtype == np.float32 for values in found.values())
+
+
+def test_what_is_missing_in_columns_becomes_nan():
+    found = columns({("values",): [1, None], ("past", "wind"): [2, 3]})
+
+    np.testing.assert_array_equal(found[("values",)], np.array([1, NAN], np.float32))
+    np.testing.assert_array_equal(found["past", "wind"], np.array([2, 3], np.float32))
+
+
+def test_a_number_beyond_a_float_in_columns_is_refused_with_its_column():
+    with pytest.raises(QuestionError, match="-1e\\+39 is beyond") as refusal:
+        columns({("values",): [1, 2], ("past", "wind"): [3, -1e39]})
+
+    assert refusal.value.where == ("past", "wind", 1)

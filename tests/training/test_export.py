@@ -11,7 +11,8 @@ from service.contract.manifest import ArtifactError, TensorSpec
 from service.contract.onnx_file import refuse_external_data
 from training.export import Graph, export, onnx_run, parameter_table, to_onnx, torchscript_run
 from training.networks.classifier import ClassifierGraph, ClassifierShape, SequenceClassifier
-from training.networks.forecaster import Forecaster, ForecasterShape, ForecastGraph
+from training.networks.forecaster import Forecaster, ForecastGraph
+from training.networks.forecaster_shape import ForecasterShape
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
 from training.networks.recurrence import Recurrence
 

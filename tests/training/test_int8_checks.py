@@ -13,6 +13,7 @@ BATCH = WindowBatch(
     target=np.array([[0, 2, 0, 2], [np.nan, 10, 30, 20]], np.float32),  # mean deviations 1 and 20 / 3
     past=NOTHING,
     future=NOTHING,
+    static=np.empty((2, 0), np.int64),
     actual=np.array([[1.0], [20.0]], np.float32),
 )
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.networks.classifier import ClassifierGraph, ClassifierShape, SequenceClassifier
-from training.networks.forecaster import Forecaster, ForecasterShape
+from training.networks.forecaster import Forecaster
+from training.networks.forecaster_shape import ForecasterShape
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
 from training.networks.recurrence import Recurrence
 
@@ -16,7 +17,7 @@ def forecaster(**settings):
     plain = {"recurrence": Recurrence("lstm", 8), "context": 12, "horizon": 5, "levels": (0.1, 0.5, 0.9), "bases": (1, 4)}
     network = Forecaster(ForecasterShape(**(plain | settings)))
     with torch.no_grad():  # as if trained: the head no longer at zero
-        for weight in network.step_head.parameters():
+        for weight in network.members[0].step_head.parameters():
             weight.uniform_(-0.5, 0.5)
     return network.eval()
 
@@ -37,6 +38,50 @@ def test_an_untrained_forecaster_repeats_the_season_where_it_did_better_in_the_w
     network = Forecaster(ForecasterShape(Recurrence("gru", 4), context=12, horizon=6, levels=(0.5,), bases=(1, 4))).eval()
     history = torch.tensor([[0.0, 9, 3, 6] * 3])
     torch.testing.assert_close(network(history)[..., 0], torch.tensor([[0.0, 9, 3, 6, 0, 9]]), rtol=0, atol=0.01)
+
+
+def test_an_untrained_forecaster_moves_last_weeks_values_by_how_the_level_has_moved_since():
+    week = torch.arange(7).repeat_interleave(4) + torch.tensor([0.0, 5, 1, 3]).repeat(7)  # each day of 4 steps its own level
+    history = torch.cat([week, week + 100, week + 200])[None]
+    network = Forecaster(ForecasterShape(Recurrence("gru", 4), context=84, horizon=4, levels=(0.5,), bases=(1, 4, 28))).eval()
+    torch.testing.assert_close(network(history)[0, :, 0], week[:4] + 300, rtol=0, atol=1.0)
+
+
+def test_segments_are_read_at_once_by_fewer_steps():
+    network = forecaster(segment=4, past=1)
+    assert network.members[0].recurrent.input_size == 4 * 3
+    assert network(torch.randn(2, 12), torch.randn(2, 12, 1)).shape == (2, 5, 3)
+
+
+def test_members_answer_by_their_mean_and_learn_on_their_own():
+    network = forecaster(members=3)
+    history = torch.randn(2, 12)
+    each = network.of_each(history)
+    assert each.shape == (3, 2, 5, 3)
+    assert not torch.equal(each[0], each[1])
+    torch.testing.assert_close(network(history), each.mean(dim=0))
+
+
+def test_offsets_move_quantiles_in_scales_of_the_window_and_let_none_cross():
+    network = forecaster()
+    history = torch.tensor([[0.0, 200.0] * 6])
+    before = network(history)
+    network.get_buffer("offsets").copy_(torch.tensor([[-0.5, 0.0, -9.0]]).expand(5, 3))
+    moved = network(history)
+    torch.testing.assert_close(moved[..., 0], before[..., 0] - 0.5 * 100)
+    torch.testing.assert_close(moved[..., 2], before[..., 1])  # it would have crossed the median
+
+
+@pytest.mark.parametrize("history", [[0.0] * 12, [7e5] * 12, [torch.nan] * 11 + [3.0]])
+def test_nothing_is_learned_from_what_follows_a_history_that_does_not_vary(history):
+    assert torch.isinf(forecaster().error_unit(torch.tensor([history]))).all()
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+def test_the_unit_of_errors_grows_with_the_series(factor):
+    network = forecaster()
+    history = 50 + torch.randn(3, 12)
+    torch.testing.assert_close(network.error_unit(history * factor), network.error_unit(history) * factor, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("scaling", ["window", "standard", "minmax"])

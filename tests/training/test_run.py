@@ -3,17 +3,21 @@
 import json
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
 
-from service.contract.calendar import Frequency
+from service.app import create_app
+from service.contract.frequency import Frequency
 from service.contract.repository import load_artifact, locations
 from service.contract.tokenizer import WordTokenizer
+from service.settings import Settings
 from service.tasks.classify import classify
 from service.tasks.dialogue import converse
 from service.tasks.forecast import History, forecast
 from service.tasks.next_word import Choice, suggest
+from tests.api.conftest import serving
 from training.config import ClassifyConfig, ConfigError, ForecastConfig, NextWordConfig, build_config, read_recipe
 from training.export import onnx_run
 from training.loop import TrainingError
@@ -177,7 +181,47 @@ def test_a_model_worse_than_naive_is_not_published_unless_allowed(tmp_path, cons
     assert list(locations(tmp_path / "models")) == []
     allowed = run(config.model_copy(update={"allow_worse_than_naive": True}), resume=False, console=console)
     assert allowed.manifest.scores.beats_naive is False
-    assert "last value" in allowed.manifest.scores.note
+    assert allowed.manifest.scores.note.startswith("Hard to beat: last value has an MAE of ")
+    assert allowed.manifest.scores.note in console.export_text()
+    with serving(create_app(Settings(models=tmp_path / "models"))) as address:
+        scores = httpx.get(f"{address}/v1/models/climb").json()["scores"]
+    assert (scores["beats_naive"], scores["note"]) == (False, allowed.manifest.scores.note)
+
+
+def test_several_series_are_judged_by_an_error_that_does_not_ask_how_large_they_are(tmp_path, console):
+    path = tmp_path / "two.csv"
+    climb = 3.0 * np.arange(120) + np.random.default_rng(1).normal(size=120)
+    rows = [
+        f"{name},{np.datetime64('2024-01-01') + i},{size * value}"
+        for name, size in (("a", 1), ("b", 1000))
+        for i, value in enumerate(climb)
+    ]
+    path.write_text("name,day,value\n" + "\n".join(rows))
+    settings = {"time": "day", "target": "value", "series": "name", "horizon": 1, "context": 10, "hidden": 4, "epochs": 1, "base": "none"}
+    config = ForecastConfig(name="two", data=str(path), models=tmp_path / "models", runs=tmp_path / "runs", **settings)
+    with pytest.raises(WorseThanNaiveError, match=r"last value has a MASE of \d"):
+        run(config, resume=False, console=console)
+
+
+def test_the_reason_of_a_classifier_worse_than_naive_is_kept(tmp_path, console):
+    labels = np.array(["common"] * 280 + ["rare"] * 20)
+    path = tmp_path / "noise.npz"
+    np.savez(path, sequences=np.random.default_rng(0).normal(size=(300, 4, 2)).astype(np.float32), labels=labels)
+    config = ClassifyConfig(
+        name="noise", data=str(path), models=tmp_path / "models", runs=tmp_path / "runs", hidden=2, epochs=1, int8=False
+    )
+    with pytest.raises(WorseThanNaiveError, match=r"always the commonest label is right \d+\.\d+% of the time, the model \d+\.\d+%"):
+        run(config, resume=False, console=console)
+
+
+def test_the_reason_of_a_next_word_model_worse_than_naive_is_kept(tmp_path, console):
+    text = tmp_path / "noise.txt"
+    words = np.random.default_rng(0).choice(["a", "b", "c", "d"], 800)
+    text.write_text("\n".join(" ".join(words[start : start + 10]) for start in range(0, 800, 10)))
+    small = {"hidden": 2, "embedding": 2, "bptt": 5, "batch": 4, "epochs": 1, "learning_rate": 1e-6, "int8": False}
+    config = NextWordConfig(name="noise", data=str(text), models=tmp_path / "models", runs=tmp_path / "runs", **small)
+    with pytest.raises(WorseThanNaiveError, match=r"how often words are has a perplexity of [\d.]+, the model [\d.]+"):
+        run(config, resume=False, console=console)
 
 
 def test_a_grid_trains_every_combination_and_publishes_the_best(daily_csv, tmp_path, console):

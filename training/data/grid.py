@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.calendar import SECONDS, Frequency, Times
+from service.contract.frequency import SECONDS, Frequency, Times
 from training.data.files import DataError
 
 Values = NDArray[np.float32]
@@ -49,8 +49,10 @@ def in_order(rows: Rows) -> tuple[Rows, Repairs]:
     return rows.take(np.lexsort((rows.times, rows.series))), (repair,)
 
 
-def averaged(rows: Rows, step: Frequency) -> Rows:
-    """Rows in order, those within one step of each series replaced by their mean; steps begin at midnight, missing values do not count.
+def averaged(rows: Rows, step: Frequency, *, phase_s: int = 0) -> Rows:
+    """Rows in order, those within one step of each series replaced by their mean; missing values do not count.
+
+    Steps begin at midnight, on clocks that are `phase_s` ahead of the rows' times.
 
     Raises:
         DataError: a step that is not a number of seconds, minutes or hours that fit a day, or one day.
@@ -58,7 +60,8 @@ def averaged(rows: Rows, step: Frequency) -> Rows:
     seconds = SECONDS.get(step.unit, 0) * step.count
     if not seconds or SECONDS["D"] % seconds:
         raise DataError(f"--resample {step}: give a step that fits a day a whole number of times, such as 15min, h or D")
-    begins = rows.times - (rows.times - rows.times.astype("datetime64[D]")) % np.timedelta64(seconds, "s")
+    shown = rows.times + np.timedelta64(phase_s, "s")
+    begins = rows.times - (shown - shown.astype("datetime64[D]")) % np.timedelta64(seconds, "s")
     first = np.flatnonzero(np.append(True, (np.diff(rows.series) != 0) | (np.diff(begins) != np.timedelta64(0, "s"))))
     known = ~np.isnan(rows.values)
     sums = np.add.reduceat(np.where(known, rows.values, 0).astype(np.float64), first, axis=0)
@@ -91,9 +94,12 @@ def on_grid(rows: Rows, frequency: Frequency, *, gaps: Literal["missing", "error
     """Lay the rows of one series, in order and without repeats, on the grid of `frequency` that begins at the first.
 
     Raises:
-        DataError: a time off the grid, far more steps missing than present, or a gap where `gaps` is "error".
+        DataError: a first time at which no series of this step begins, a time off the grid, far more steps missing than present, or a gap
+            where `gaps` is "error".
     """
     start = rows.times[0]
+    if not frequency.fits(start):
+        raise DataError(f"{rows.file} row {rows.numbers[0]}: {start} is no {frequency.place}: correct the time, or give another frequency")
     steps = frequency.steps_between(start, rows.times)
     off = np.flatnonzero(steps < 0)
     if off.size == len(steps) - 1 > 0 and frequency.steps_between(rows.times[off[0]], rows.times[off])[-1] >= 0:

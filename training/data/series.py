@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from service.contract.calendar import Frequency, Times, calendar_features, infer_frequency
+from service.contract.calendar import HOLIDAY_FEATURES
+from service.contract.clock import Clock
+from service.contract.frequency import Frequency, Times
 from service.contract.manifest import Data
+from service.contract.static_column import StaticColumn
 from training.config import ForecastConfig
+from training.data.categories import Texts, codes_of, static_columns, static_texts
+from training.data.derived import calendar_of
 from training.data.files import DataError, fingerprint, open_data, source_name
 from training.data.grid import Grid, Rows, averaged, in_order, on_grid, without_repeats
+from training.data.step import parsed_step, step_of, zone_of
 from training.data.tables import Table, read_table
 from training.data.timestamps import Timestamps, read_times
 
 Values = NDArray[np.float32]
 
-CYCLE_DAYS = {"hour_of_day": 1, "day_of_week": 7, "day_of_month": 31, "day_of_year": 366, "month_of_year": 366}
-"""Days after which a calendar feature comes round."""
 SHORTEST_CONTEXT = 60
 LONGEST_CONTEXT = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series on the grid that begins at `start`, NaN where missing: target (time,), past and future (time, their columns)."""
+    """One series on the grid that begins at `start`, NaN where missing: target (time,), past and future (time, their columns).
+
+    `static` are the codes of its categories, in the order of its table's columns.
+    """
 
     id: str | None
     start: np.datetime64
     target: Values
     past: Values
     future: Values
+    static: tuple[int, ...] = ()
 
     def times(self, frequency: Frequency) -> Times:
         """The times of its steps, (time,)."""
@@ -44,13 +51,30 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SeriesTable:
-    """All series of a file. `calendar` names the features to derive from their times; `repairs` says what was done to the rows."""
+    """All series of a file. `calendar` names the features to derive from their times; `repairs` says what was done to the rows.
+
+    With a time zone the times of steps of less than a day are UTC; `holidays` is the country of the features that need one.
+    """
 
     series: tuple[Series, ...]
     frequency: Frequency
     calendar: tuple[str, ...]
     data: Data
     repairs: tuple[str, ...]
+    time_zone: str | None = None
+    holidays: str | None = None
+    static: tuple[StaticColumn, ...] = ()
+
+    @property
+    def clock(self) -> Clock:
+        """How the times of the series run."""
+        return Clock(self.frequency, self.time_zone, self.holidays)
+
+    def recoded(self, static: tuple[StaticColumn, ...]) -> SeriesTable:
+        """The same with the codes of another table's columns of the same names; categories that those have not are unknown."""
+        texts = [[column.text(code) for column, code in zip(self.static, one.static, strict=True)] for one in self.series]
+        series = tuple(replace(one, static=codes_of(static, own)) for one, own in zip(self.series, texts, strict=True))
+        return replace(self, series=series, static=static)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +112,38 @@ def read_series(config: ForecastConfig, *, echo: Callable[[str], None]) -> Serie
     """
     path = open_data(config.data)
     table = read_table(path)
-    table.require([config.time, config.target, *([config.series] if config.series else []), *config.past, *config.future, *config.only])
+    named = (config.time, config.target, *([config.series] if config.series else []), *config.past, *config.future, *config.static)
+    table.require([*named, *config.only])
     table = _only(table, config.only)
-    stamps = read_times(table, config.time)
     ids, codes = _series_of(table, config.series)
+    texts = static_texts(table, config.static, ids, codes)
+    stamps = read_times(table, config.time, zone_of(config, codes))
     values = np.stack([table.numbers(name) for name in (config.target, *config.past, *config.future)], axis=1)
     rows, sorting = in_order(Rows(table.name, codes, stamps.times, values, table.rows))
     if config.resample is not None:
-        rows = averaged(rows, _parsed_step(config.resample, "--resample"))
+        rows = averaged(rows, parsed_step(config.resample, "--resample"), phase_s=stamps.phase_s)
     rows, repeats = without_repeats(rows, remedy=_remedy(config, stamps))
     groups = [rows.take(np.arange(*ends)) for ends in pairwise(np.searchsorted(rows.series, np.arange(len(ids) + 1)))]
-    frequency = _frequency(config, groups)
+    frequency = step_of(config, groups, stamps)
     grids = [on_grid(group, frequency, gaps=config.gaps) for group in groups]
     series, trimming = _trimmed([_series(name, grid, config) for name, grid in zip(ids, grids, strict=True)], config, frequency)
     usable, shortage = _long_enough(series, config, frequency)
-    repairs = (*stamps.repairs, *sorting, *repeats, *_gaps(grids, frequency), *trimming, *shortage)
+    static, usable = _with_codes(usable, config, texts)
+    clock = Clock(frequency, config.time_zone, config.holidays)
+    first, last = _longest(usable, clock)
+    calendar, left_out = calendar_of(config, clock, first=first, last=last)
+    repairs = (*stamps.repairs, *sorting, *repeats, *_gaps(grids, frequency), *trimming, *shortage, *left_out)
     for repair in repairs:
         echo(f"{table.name}: {repair}")
     data = Data(
         source=source_name(config.data),
         sha256=fingerprint(path),
         rows=len(table.rows),
-        description="; ".join((_span(usable, config, frequency), *repairs)),
+        description="; ".join((_span(usable, config, clock), *repairs)),
         licence=config.licence,
     )
-    return SeriesTable(tuple(usable), frequency, _calendar(usable, frequency) if config.calendar else (), data, repairs)
+    holidays = config.holidays if set(calendar) & set(HOLIDAY_FEATURES) else None
+    return SeriesTable(tuple(usable), frequency, calendar, data, repairs, config.time_zone, holidays, static)
 
 
 def _only(table: Table, only: dict[str, tuple[str, ...]]) -> Table:
@@ -142,33 +173,11 @@ def _remedy(config: ForecastConfig, stamps: Timestamps) -> str:
     if config.series is None:
         ways.append("where the file holds several series, name the column that tells them apart (--series)")
     if not stamps.zoned and not stamps.daily:
-        ways.append("where clocks were set back (daylight saving), write the times with their UTC offsets, or in UTC")
+        ways.append(
+            "where clocks were set back (daylight saving), name their zone (--time-zone), or write the times with their UTC offsets"
+        )
     last = "keep one of the rows, or average them (--resample)"
     return "; ".join((*ways, f"or {last}" if ways else last))
-
-
-def _frequency(config: ForecastConfig, groups: list[Rows]) -> Frequency:
-    """The configured step, or the one that series with most of the rows keep."""
-    given = config.frequency or config.resample
-    if given is not None:
-        return _parsed_step(given, "--frequency")
-    found: Counter[Frequency] = Counter()
-    problem = ""
-    for group in groups:
-        try:
-            found[infer_frequency(group.times)] += len(group.times)
-        except ValueError as error:
-            problem = problem or str(error)
-    if not found:
-        raise DataError(f"{groups[0].file}: {problem}")
-    return found.most_common(1)[0][0]
-
-
-def _parsed_step(text: str, flag: str) -> Frequency:
-    try:
-        return Frequency.parse(text)
-    except ValueError as error:
-        raise DataError(f"{flag}: {error}") from error
 
 
 def _series(name: str | None, grid: Grid, config: ForecastConfig) -> Series:
@@ -212,14 +221,25 @@ def _long_enough(series: list[Series], config: ForecastConfig, frequency: Freque
     return usable, (f"series left out as too short: {len(short)} of {len(series)} ({names})",) if short else ()
 
 
-def _calendar(series: list[Series], frequency: Frequency) -> tuple[str, ...]:
-    """Features whose cycle the longest series goes through twice: what was seen once tells nothing of the next time."""
-    longest = max((one.times(frequency)[-1] - one.start).astype("timedelta64[D]").astype(int) for one in series)
-    return tuple(name for name in calendar_features(frequency) if longest >= 2 * CYCLE_DAYS[name])
+def _with_codes(
+    series: list[Series], config: ForecastConfig, texts: dict[str | None, Texts]
+) -> tuple[tuple[StaticColumn, ...], list[Series]]:
+    """The static columns with the categories of these series, and the series with their codes."""
+    static = static_columns(config.static, [texts[one.id] for one in series], source=source_name(config.data))
+    return static, [replace(one, static=codes_of(static, texts[one.id])) for one in series]
 
 
-def _span(series: list[Series], config: ForecastConfig, frequency: Frequency) -> str:
-    first = min(one.start for one in series)
-    last = max(one.times(frequency)[-1] for one in series)
+def _longest(series: list[Series], clock: Clock) -> tuple[np.datetime64, np.datetime64]:
+    """First and last local time of the longest series."""
+    longest = max(series, key=lambda one: len(one.target))
+    first, last = clock.wall(longest.times(clock.frequency)[[0, -1]])
+    return first, last
+
+
+def _span(series: list[Series], config: ForecastConfig, clock: Clock) -> str:
+    starts = min(one.start for one in series)
+    ends = max(one.times(clock.frequency)[-1] for one in series)
+    first, last = clock.wall(np.array([starts, ends]))
     many = f"{len(series)} series of " if len(series) > 1 else ""
-    return f"{many}{config.target!r} every {frequency} from {first} to {last}"
+    where = f" in {clock.time_zone}" if clock.time_zone is not None else ""
+    return f"{many}{config.target!r} every {clock.frequency} from {first} to {last}{where}"

@@ -1,4 +1,4 @@
-"""A column of times as local wall times on one clock, whatever UTC offsets it is written in."""
+"""A column of times as times on one clock, whatever UTC offsets it is written in."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from service.contract.calendar import Times
+from service.contract.frequency import Times
+from service.contract.time_zone import instants, local_days, utc_offsets
 from training.data.files import DataError
 from training.data.tables import Table
 
 _OFFSET = r"[T ]\d{2}.*?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 Offsets = NDArray[np.int64]
+Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Timestamps:
-    """Wall times (n,), whether they came with UTC offsets, and what was done to them in plain words."""
+    """Times (n,), whether they came with UTC offsets, and what was done to them in plain words.
+
+    They are wall times; UTC (`absolute`) where steps of less than a day run in a time zone, whose clocks are `phase_s` ahead of it at the
+    first row.
+    """
 
     times: Times
     zoned: bool
     repairs: tuple[str, ...]
+    phase_s: int = 0
+    absolute: bool = False
 
     @property
     def daily(self) -> bool:
@@ -30,13 +38,26 @@ class Timestamps:
         return _one_time_of_day(self.times)
 
 
-def read_times(table: Table, name: str) -> Timestamps:
-    """Read a column of ISO 8601 times, with or without UTC offsets; all are put on the clock of the first row's offset.
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """How to read times in an IANA time zone: the series of each row (n,), and whether steps are whole days (none: as the times look)."""
 
-    Where all rows stand at one time of day (daily and longer steps), the wall times are kept as they are instead.
+    name: str
+    series: Codes
+    whole_days: bool | None = None
+
+
+def read_times(table: Table, name: str, zone: Zone | None = None) -> Timestamps:
+    """Read a column of ISO 8601 times, with or without UTC offsets.
+
+    Without a time zone all are put on the clock of the first row's offset; where all stand at one time of day (daily and longer steps),
+    the wall times are kept as they are instead. In a time zone offsets make them exact and times without one are its wall times: of those
+    that its clocks showed twice the row that comes second is the later hour. Whole days keep their local dates, and what is written at
+    midnight, in whatever offset, is a date; shorter steps become UTC.
 
     Raises:
-        DataError: a row without a time, with another notation, with fractions of a second, or without an offset where others have one.
+        DataError: a row without a time, with another notation, with fractions of a second, without an offset where others have one, or
+            with a time that the zone's clocks leap over.
     """
     column = table.frame[name]
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -49,6 +70,8 @@ def read_times(table: Table, name: str) -> Timestamps:
             f"{table.name} row {table.rows[fractions[0]]}, column {name!r}: fractions of a second are not supported: round the times"
         )
     wall = wall.astype("datetime64[s]")
+    if zone is not None:
+        return _in_zone(table, name, wall, offsets, zone)
     if offsets is None:
         return Timestamps(wall, zoned=False, repairs=())
     return _one_clock(wall, offsets, name)
@@ -90,6 +113,40 @@ def _refuse_missing(table: Table, name: str, missing: NDArray[np.bool_]) -> None
         raise DataError(f"{table.name} row {table.rows[np.flatnonzero(missing)[0]]}, column {name!r}: no time: write it or remove the row")
 
 
+def _in_zone(table: Table, name: str, wall: Times, offsets: Offsets | None, zone: Zone) -> Timestamps:
+    days = local_days(zone.name, wall, offsets)
+    whole_days = _one_time_of_day(days, zone.series) if zone.whole_days is None else zone.whole_days
+    if whole_days:
+        return Timestamps(days, zoned=True, repairs=())
+    repairs: tuple[str, ...] = ()
+    if offsets is not None:
+        utc = wall - offsets.astype("timedelta64[s]")
+    else:
+        found = instants(zone.name, wall, later=_second_shows(wall, zone.series))
+        skipped = np.flatnonzero(found.skipped)
+        if skipped.size:
+            where = f"{table.name} row {table.rows[skipped[0]]}, column {name!r}"
+            raise DataError(
+                f"{where}: {wall[skipped[0]]} never was in {zone.name}, where clocks went forward over it: these times are of another "
+                "clock: name its zone (--time-zone), such as UTC, or write their UTC offsets"
+            )
+        utc = found.times
+        if found.repeated.any():
+            twice = f"{name!r} has {found.repeated.sum()} rows within hours that clocks in {zone.name} showed twice"
+            repairs = (f"{twice}: where a time stands twice, the second is the later hour",)
+    return Timestamps(utc, zoned=True, repairs=repairs, phase_s=int(utc_offsets(zone.name, utc[:1])[0]), absolute=True)
+
+
+def _second_shows(wall: Times, series: Codes) -> NDArray[np.bool_]:
+    """Rows whose wall time their series has shown before, whether its rows go forward or back in time."""
+    rows = pd.DataFrame({"series": series, "wall": wall})
+    ends = rows.groupby("series")["wall"].agg(["first", "last"])
+    backward = (ends["last"] < ends["first"]).to_numpy(np.bool_)[series]
+    same = rows.groupby(["series", "wall"])
+    passed = np.where(backward, same.cumcount(ascending=False), same.cumcount())
+    return np.asarray(passed > 0)
+
+
 def _one_clock(wall: Times, offsets: Offsets, name: str) -> Timestamps:
     distinct = sorted({int(offset) for offset in offsets})
     if len(distinct) == 1:
@@ -105,8 +162,12 @@ def _one_clock(wall: Times, offsets: Offsets, name: str) -> Timestamps:
     return Timestamps(wall - (offsets - first).astype("timedelta64[s]"), zoned=True, repairs=(repair,))
 
 
-def _one_time_of_day(wall: Times) -> bool:
-    return len(np.unique(wall - wall.astype("datetime64[D]"))) == 1
+def _one_time_of_day(wall: Times, series: Codes | None = None) -> bool:
+    """Whether all rows, or those of each series, stand at the same time of day."""
+    seconds = (wall - wall.astype("datetime64[D]")).astype(np.int64)
+    if series is None:
+        return len(np.unique(seconds)) == 1
+    return bool((pd.Series(seconds).groupby(series).nunique() == 1).all())
 
 
 def _seconds(offset: str) -> int:

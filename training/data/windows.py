@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.contract.calendar import features_at
 from training.data.files import DataError
 from training.data.series import Series, SeriesTable, parts
 
@@ -23,12 +22,13 @@ class WindowBatch:
     """Windows as the graph takes them, padded on the left with NaN where a history is shorter than the context.
 
     target (batch, context), past (batch, context, past columns), future (batch, context + horizon, known columns: those of the file,
-    then those of the calendar), and what came true, actual (batch, horizon).
+    then those of the calendar), static (batch, columns), and what came true, actual (batch, horizon).
     """
 
     target: Values
     past: Values
     future: Values
+    static: Positions
     actual: Values
 
 
@@ -52,6 +52,7 @@ class Windows:
         self.horizon = horizon
         padded = [_padded(_columns(one, table), context) for one in table.series]
         self._target, self._past, self._future = (np.concatenate(columns) for columns in zip(*padded, strict=True))
+        self._static = np.array([one.static for one in table.series], np.int64)
         lengths = [len(one.target) + context for one in table.series]
         self._first = np.cumsum([0, *lengths[:-1]])  # row of each series' first padding
         pairs = []
@@ -78,6 +79,7 @@ class Windows:
             target=_stretch(self._target, first, self.context),
             past=_stretch(self._past, first, self.context),
             future=_stretch(self._future, first, self.context + self.horizon),
+            static=self._static[number],
             actual=_stretch(self._target, first + self.context, self.horizon),
         )
 
@@ -95,7 +97,7 @@ def training_rows(table: SeriesTable, *, horizon: int, validation: float, test: 
 
 
 def _columns(series: Series, table: SeriesTable) -> tuple[Values, Values, Values]:
-    derived = features_at(series.times(table.frequency), table.calendar)
+    derived = table.clock.features(series.times(table.frequency), table.calendar)
     return series.target, series.past, np.concatenate([series.future, derived], axis=1)
 
 

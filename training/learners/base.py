@@ -32,6 +32,9 @@ class TaskLearner(Learner[Batch], Protocol[Batch]):
 
     data: Data
 
+    def finish(self) -> None:
+        """What is left to do on the CPU once the weights are trained, before they are exported."""
+
     def task(self) -> Task:
         """The manifest's task."""
 

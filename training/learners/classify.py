@@ -63,6 +63,9 @@ class ClassifyLearner:
             losses = [self.loss(network, self._tensors(split, piece)).item() for piece in pieces]
         return float(np.average(losses, weights=[len(piece) for piece in pieces]))
 
+    def finish(self) -> None:
+        """Nothing."""
+
     def task(self) -> ClassifyTask:
         """What the classifier takes and gives."""
         time, features = self.sequences.train.sequences.shape[1:]
@@ -104,8 +107,14 @@ class ClassifyLearner:
         majority = int(np.bincount(self.sequences.train.labels).argmax())
         model = {"accuracy": accuracy(labels, probabilities.argmax(axis=1)), "cross_entropy": float(-np.log(likelihood).mean())}
         baselines = {"majority_class": {"accuracy": accuracy(labels, np.full(len(labels), majority))}}
-        beats = model["accuracy"] > baselines["majority_class"]["accuracy"]
-        return Scores(split=f"{len(labels)} held-out sequences", model=model, baselines=baselines, beats_naive=beats)
+        rival = baselines["majority_class"]["accuracy"]
+        beats = model["accuracy"] > rival
+        note = (
+            ""
+            if beats
+            else f"Hard to beat: always the commonest label is right {rival:.2%} of the time, the model {model['accuracy']:.2%}."
+        )
+        return Scores(split=f"{len(labels)} held-out sequences", model=model, baselines=baselines, beats_naive=beats, note=note)
 
     def calibration(self) -> Iterable[Tensors]:
         """Training sequences."""

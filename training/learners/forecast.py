@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,31 +15,26 @@ from service.contract.int8 import Check
 from service.contract.manifest import ForecastTask, Scores
 from training.config import ForecastConfig
 from training.data.series import SeriesTable, least_context
-from training.data.windows import Split, WindowBatch, Windows, training_rows
+from training.data.target_kind import target_kind
+from training.data.windows import Split, WindowBatch, Windows
 from training.export import Graph, Run
-from training.learners.base import MOST_CALIBRATION_ROWS, TRIAL_BATCHES, chunks, copy_weights, recurrence_of
-from training.learners.forecast_tensors import cut_inputs, quantiles_of, signature, window_inputs
+from training.learners.base import MOST_CALIBRATION_ROWS, TRIAL_BATCHES, chunks, copy_weights
+from training.learners.forecast_calibration import conformal_offsets, step_correlation
+from training.learners.forecast_network import build_forecaster, choose_segment
+from training.learners.forecast_tensors import ForecastBatch, batch_on, cut_inputs, quantiles_of, signature, window_inputs
 from training.learners.int8_checks import forecast_checks
-from training.learners.levels import minmax_level, standard_level
 from training.loop import device_of
 from training.metrics import score_forecasts
-from training.networks.forecaster import Forecaster, ForecasterShape, ForecastGraph
+from training.networks.forecaster import Forecaster, ForecastGraph
+from training.networks.forecaster_shape import ForecasterShape
 from training.pictures import Picture, forecast_plot
 
 MOST_TRAINING_WINDOWS = 20_000
 MOST_VALIDATION_WINDOWS = 2_000
 MOST_TEST_WINDOWS = 5_000
 MOST_PLOTTED_STEPS = 240
-
-
-@dataclass(frozen=True, slots=True)
-class ForecastBatch:
-    """Windows as tensors on the network's device; NaN where missing."""
-
-    target: Tensor  # (batch, context)
-    past: Tensor | None  # (batch, context, past)
-    future: Tensor | None  # (batch, context + horizon, known)
-    actual: Tensor  # (batch, horizon)
+NAMED = {"mae": "an MAE", "mase": "a MASE"}
+"""What decides whether a naive forecast does better: the second where there are several series, of any size."""
 
 
 class ForecastLearner:
@@ -49,8 +45,12 @@ class ForecastLearner:
         self.config = config
         self.table = table
         self.data = table.data
+        segment = choose_segment(config, table.frequency.seasons, context=context)
+        context = -(-context // segment) * segment  # whole segments
         self.train, self.validation, self.test = (self._windows(split, context) for split in ("train", "validation", "test"))
-        self.network: nn.Module = self._forecaster(context)
+        self.network: nn.Module = build_forecaster(config, table, context=context, segment=segment)
+        self.step_correlation: float | None = None
+        self.lower, self.integer = target_kind(np.concatenate([one.target for one in table.series]), config.target_kind)
         self._drawn = min(config.windows or MOST_TRAINING_WINDOWS, len(self.train))
         self.steps_per_epoch = max(self._drawn // config.batch, 1)
 
@@ -61,15 +61,16 @@ class ForecastLearner:
             yield self._tensors(self.train.batch(order[step * self.config.batch : (step + 1) * self.config.batch]))
 
     def loss(self, network: nn.Module, batch: ForecastBatch) -> Tensor:
-        """Pinball loss (Koenker & Bassett 1978) in each window's own unit, over the steps that are known."""
+        """Pinball loss (Koenker & Bassett 1978) in each window's own unit, over the steps that are known; each member learns on its own."""
         assert isinstance(network, Forecaster)  # noqa: S101 - tells mypy; this learner builds no other
         levels = torch.tensor(network.shape.levels, device=batch.actual.device)
-        quantiles = network(batch.target, batch.past, batch.future)  # (batch, horizon, levels)
+        inputs = batch.inputs
+        quantiles = network.of_each(*inputs) if network.training else network(*inputs).unsqueeze(0)  # (members, batch, horizon, levels)
         known = ~torch.isnan(batch.actual)
         error = torch.where(known, batch.actual, torch.zeros_like(batch.actual)).unsqueeze(-1) - quantiles
-        error = error / network.scale_of(batch.target).unsqueeze(-1)
-        pinball = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)  # (batch, horizon)
-        return (pinball * known).sum() / known.sum().clamp(min=1)
+        error = error / network.error_unit(batch.target).unsqueeze(-1)
+        pinball = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)  # (members, batch, horizon)
+        return (pinball * known).sum() / (known.sum() * len(pinball)).clamp(min=1)
 
     def validation_loss(self, network: nn.Module) -> float:
         """Mean pinball loss over the validation windows."""
@@ -79,6 +80,23 @@ class ForecastLearner:
                 losses.append(self.loss(network, self._tensors(self.validation.batch(positions))).item())
                 rows.append(len(positions))
         return float(np.average(losses, weights=rows))
+
+    def finish(self) -> None:
+        """Move the quantiles to where they cover what they say on the validation windows, and measure how their errors hang together."""
+        network = self.network
+        assert isinstance(network, Forecaster)  # noqa: S101 - tells mypy; this learner builds no other
+        if not self.config.validation:
+            return
+        batches = [self.validation.batch(piece) for piece in chunks(self.validation.thinned(MOST_VALIDATION_WINDOWS))]
+        with torch.no_grad():
+            tensors = [self._tensors(batch) for batch in batches]
+            quantiles = torch.cat([network(*one.inputs) for one in tensors]).numpy()
+            scale = torch.cat([network.scale_of(one.target) for one in tensors]).numpy()
+        actual = np.concatenate([batch.actual for batch in batches])
+        self.step_correlation = step_correlation(actual=actual, median=quantiles[..., network.shape.median])
+        if self.config.conformal:
+            offsets = conformal_offsets(actual=actual, quantiles=quantiles, scale=scale, levels=network.shape.levels)
+            network.get_buffer("offsets").copy_(torch.from_numpy(offsets))
 
     def task(self) -> ForecastTask:
         """What the forecaster takes and gives."""
@@ -92,11 +110,17 @@ class ForecastLearner:
             quantiles=shape.levels,
             past=self.config.past,
             future=self.config.future,
+            static=self.table.static,
             calendar=self.table.calendar,
+            time_zone=self.table.time_zone,
+            holidays=self.table.holidays,
+            lower=self.lower,
+            integer=self.integer,
+            step_correlation=self.step_correlation,
         )
 
     def graph(self) -> Graph:
-        """The forecaster on torch.nn's kernels; it takes `past` and `future` only when it has them."""
+        """The forecaster on torch.nn's kernels; it takes `past`, `future` and `static` only when it has them."""
         shape = self._shape
         copied = copy_weights(self.network, Forecaster(replace(shape, recurrence=shape.recurrence.fused())))
         assert isinstance(copied, Forecaster)  # noqa: S101 - tells mypy
@@ -135,18 +159,18 @@ class ForecastLearner:
             actual=np.concatenate([batch.actual for batch in batches]),
             seasons=self.table.frequency.seasons,
         )
-        best = min(baselines, key=lambda name: baselines[name]["mae"])
-        beats = model["mae"] < baselines[best]["mae"]
-        note = (
-            ""
-            if beats
-            else f"Hard to beat: {best.replace('_', ' ')} has an MAE of {baselines[best]['mae']:.4g}, the model {model['mae']:.4g}."
-        )
+        judged = "mase" if len(self.table.series) > 1 and "mase" in model else "mae"
+        best = min(baselines, key=lambda name: baselines[name].get(judged, math.inf))
+        beats = model[judged] < baselines[best].get(judged, math.inf)
+        theirs, own = (f"{found.get(judged, math.nan):.4g}" for found in (baselines[best], model))
+        note = "" if beats else f"Hard to beat: {best.replace('_', ' ')} has {NAMED[judged]} of {theirs}, the model {own}."
         share = self.config.test or self.config.validation or 1.0
         split = (
             f"{sum(len(batch.target) for batch in batches)} windows of the last {share:.0%} of each series, horizon {self.config.horizon}"
         )
-        return Scores(split=split, model=model, baselines=baselines, beats_naive=beats, note=note)
+        if not self.config.test and self.config.validation and self.config.conformal:
+            split += ", which have calibrated its intervals, too"
+        return Scores(split=split, model={judged: model[judged], **model}, baselines=baselines, beats_naive=beats, note=note)
 
     def calibration(self) -> Iterable[Tensors]:
         """Training windows."""
@@ -207,41 +231,5 @@ class ForecastLearner:
     def _test_batches(self) -> list[WindowBatch]:
         return [self.test.batch(piece) for piece in chunks(self.test.thinned(MOST_TEST_WINDOWS))]
 
-    def _forecaster(self, context: int) -> Forecaster:
-        config = self.config
-        lags = tuple(lag for lag in (1, *self.table.frequency.seasons) if lag <= context // 2 or lag == 1)
-        shape = ForecasterShape(
-            recurrence=recurrence_of(config),
-            context=context,
-            horizon=config.horizon,
-            levels=config.quantiles,
-            past=len(config.past),
-            known=len(config.future) + len(self.table.calendar),
-            scaling=config.scaling,
-            head=config.head,
-            batch_norm=config.batch_norm,
-            bases=lags if config.base == "auto" else (),
-        )
-        network = Forecaster(shape)
-        self._set_levels(network)
-        return network
-
-    def _set_levels(self, network: Forecaster) -> None:
-        """Level and spread of the training part of each column, for what is not scaled by its own window."""
-        calendar = len(self.table.calendar)
-        target, past, future = training_rows(
-            self.table, horizon=self.config.horizon, validation=self.config.validation, test=self.config.test
-        )
-        for name, values in (("target", target[:, None]), ("past", past), ("known", future)):
-            centre, scale = minmax_level(values) if self.config.scaling == "minmax" and name == "target" else standard_level(values)
-            if name == "known" and calendar:  # calendar features lie in [-0.5, 0.5] already
-                centre[-calendar:], scale[-calendar:] = 0.0, 1.0
-            network.get_buffer(f"{name}_centre").copy_(torch.from_numpy(centre))
-            network.get_buffer(f"{name}_scale").copy_(torch.from_numpy(scale))
-
     def _tensors(self, batch: WindowBatch) -> ForecastBatch:
-        device = device_of(self.network)
-        target, past, future, actual = (
-            torch.from_numpy(array).to(device) for array in (batch.target, batch.past, batch.future, batch.actual)
-        )
-        return ForecastBatch(target, past if past.shape[-1] else None, future if future.shape[-1] else None, actual)
+        return batch_on(device_of(self.network), batch)

@@ -77,6 +77,9 @@ class NextWordLearner:
         self._state = None
         return float(np.average(losses, weights=counts))
 
+    def finish(self) -> None:
+        """Nothing."""
+
     def task(self) -> NextWordTask:
         """What the model takes and gives."""
         tokenizer = self.text.tokenizer
@@ -138,8 +141,10 @@ class NextWordLearner:
             if self.config.test or self.config.test_data
             else f"{len(targets)} tokens of the training text"
         )
-        beats = model["perplexity"] < baselines["most_frequent"]["perplexity"]
-        return Scores(split=split, model=model, baselines=baselines, beats_naive=beats)
+        rival = baselines["most_frequent"]["perplexity"]
+        beats = model["perplexity"] < rival
+        note = "" if beats else f"Hard to beat: how often words are has a perplexity of {rival:.4g}, the model {model['perplexity']:.4g}."
+        return Scores(split=split, model=model, baselines=baselines, beats_naive=beats, note=note)
 
     def calibration(self) -> list[Tensors]:
         """Every word of the vocabulary."""

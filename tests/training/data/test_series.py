@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.contract.calendar import Frequency
+from service.contract.frequency import Frequency
 from training.config import ForecastConfig
 from training.data.files import DataError
 from training.data.series import Parts, SeriesTable, choose_context, least_context, parts, read_series

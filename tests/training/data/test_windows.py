@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.contract.calendar import Frequency
+from service.contract.frequency import Frequency
 from service.contract.manifest import Data
 from training.data.files import DataError
 from training.data.series import Series, SeriesTable

@@ -10,27 +10,14 @@ from typing import Any
 import orjson
 
 from service.api.predict import instances_dialogue
-from service.contract.repository import Location, locations
-from service.errors import BadQuestion, InferenceFailed, ModelNotFound, ServiceError, VersionNotFound
+from service.errors import BadQuestion, InferenceFailed, ServiceError
 from service.served_model import ServedModel
-from service.settings import Settings
 from service.tasks.dialogue import QuestionError, converse
 
 logger = logging.getLogger(__name__)
 
 BATCH_LINES = 32
 """Lines that are read, asked together and written before the next are read."""
-
-
-def open_model(settings: Settings, wanted: str) -> ServedModel:
-    """The model `NAME` or `NAME@VERSION` of the model folder, the newest version unless one is named.
-
-    Raises:
-        ModelNotFound, VersionNotFound: there is no such artifact.
-        ArtifactError, StartupError: it must not be served, or its device or backend is not there.
-    """
-    name, _, version = wanted.partition("@")
-    return ServedModel.load(_locate(settings, name, version), root=settings.models, settings=settings)
 
 
 def answers(model: ServedModel, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -44,18 +31,6 @@ def answers(model: ServedModel, lines: Iterable[bytes]) -> Iterator[bytes]:
 def is_error(answer: bytes) -> bool:
     """Whether a line of `answers` stands for a question that got no answer."""
     return answer.startswith(b'{"error":')
-
-
-def _locate(settings: Settings, name: str, version: str) -> Location:
-    found = list(locations(settings.models))
-    versions = {str(location.version): location for location in found if location.name == name}
-    if not versions:
-        raise ModelNotFound(name, available=sorted({location.name for location in found}))
-    if not version:
-        return list(versions.values())[-1]
-    if version not in versions:
-        raise VersionNotFound(name, version, available=[location.version for location in versions.values()])
-    return versions[version]
 
 
 def _together(model: ServedModel, batch: list[tuple[int, bytes]]) -> list[Any]:
