@@ -7,6 +7,7 @@ PYTHON ?= python3
 PORT ?= 8000
 # bounded, so that tests and their servers share two cores fairly; training takes what it finds
 TEST_THREADS ?= 1
+TEST_PROCESSES ?= 2
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -52,7 +53,7 @@ models: $(TRAINING) ## train the bundled models again, next-word-en with TEXT=FI
 
 .PHONY: test
 test: lint ## lint, types and tests with coverage
-	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(PYTEST)
 	@for package in service training; do \
 	  covered=$$($(BIN)/python -m coverage report --include="$$package/*" --format=total --fail-under=90) \
 	    && echo "$$package: $$covered% of lines and branches covered" \

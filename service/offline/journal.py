@@ -81,7 +81,7 @@ class Journal:
         """Write the next part: whole and on the disk before the journal has it."""
         part = Part(len(self.parts) + 1, series, end_row, failed)
         beside = self._path(part).with_suffix(".new")
-        with parquet_writer(beside, table.schema) as writer:
+        with parquet_writer(beside, table.schema, compression="none") as writer:  # it is soon read again
             writer.write_table(table)
         flush(beside)
         beside.replace(self._path(part))

@@ -38,7 +38,7 @@ def output_table(schema: Any, names: Sequence[Name], times: Any, columns: Sequen
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def parquet_writer(path: Path, schema: Any) -> Any:  # noqa: ANN401 - pyarrow ships no types
+def parquet_writer(path: Path, schema: Any, *, compression: str = "snappy") -> Any:  # noqa: ANN401 - pyarrow ships no types
     """A writer of such tables: names and times repeat, forecasts do not."""
     repeated = [name for name in (SERIES, "time", "step") if name in schema.names]
-    return pq.ParquetWriter(path, schema, use_dictionary=repeated, write_statistics=repeated)
+    return pq.ParquetWriter(path, schema, use_dictionary=repeated, write_statistics=repeated, compression=compression)

@@ -18,7 +18,7 @@ from .soak import FLAGS, Outcome, Plan, Sample, drawing, prepare, soak
 from .tally import Tally
 from .wire import Answer, ask_once
 
-SHORT = Plan(seconds=5.0, warm_up_s=1.5, memory_ratio=1.5, memory_mb=20.0, change_every_s=0.1, idle_s=1.0)
+SHORT = Plan(seconds=5.0, warm_up_s=1.5, memory_ratio=1.5, memory_mb=20.0, pool_threads=16, change_every_s=0.1, idle_s=1.0)
 
 
 def test_a_server_under_mixed_load_with_faults_injected_keeps_what_it_must(tmp_path: Path):
