@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import signal
 import socket
@@ -29,16 +28,6 @@ from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
 from service.settings import Settings
 from tests.engine.test_serve import serving, stopped
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Logging as it was before a command configured it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @contextmanager
@@ -104,7 +93,6 @@ def test_workers_share_one_port_and_add_up_what_they_count(tiny_models: Path):
     assert code == 0
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_that_is_taken_stops_the_service_with_2(tiny_models: Path, workers: str, capsys: pytest.CaptureFixture[str]):
     with socket.socket() as taken:
@@ -119,7 +107,6 @@ def test_a_port_that_is_taken_stops_the_service_with_2(tiny_models: Path, worker
     assert capsys.readouterr().err.endswith(error)
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_service_that_lacks_grpc_says_what_to_install(
     tiny_models: Path, workers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
