@@ -1,7 +1,7 @@
 """Accuracy of Carousel's forecasts on public data, beside the naive ones, statsforecast, neuralforecast and published figures.
 
     python -m benchmarks.forecasting --data FOLDER [--sets m4-hourly,etth1-24,etth1-96,aep] [--seeds 3] [--members 1] [--cells lstm]
-                                     [--epochs 15] [--peers AutoTheta,AutoETS,LSTM]
+                                     [--epochs 30] [--peers AutoTheta,AutoETS,LSTM]
 
 FOLDER holds `m4_hourly/`, `etth1/` and `aep_hourly/` (benchmarks/forecasting/datasets.py says where they come from). Every model is trained
 by `carousel-train` with one recipe, chosen on validation windows; the part that is asked about is seen by none.
@@ -57,7 +57,8 @@ def _rows(dataset: datasets.Dataset, folder: Path, options: argparse.Namespace) 
             f"{models[0].file_mb:.1f}",
             f"{ours.milliseconds(models[0], questions):.2f}",
         )
-        yield f"Carousel, {cell.upper()}, {options.seeds} seeds", *_shown(found, official=official), *facts
+        seeds = "one seed" if options.seeds == 1 else f"{options.seeds} seeds"
+        yield f"Carousel, {cell.upper()}, {seeds}", *_shown(found, official=official), *facts
     for name, forecasts in baselines.naive(questions).items():
         yield name, *_shown([measured(questions, forecasts)], official=official), "", "", "", ""
     for name in filter(None, options.peers.split(",")):

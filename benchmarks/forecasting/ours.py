@@ -24,7 +24,7 @@ RECIPE: Mapping[str, Any] = {
     "hidden": 256,
     "batch": 256,
     "windows": 20_480,
-    "epochs": 15,
+    "epochs": 30,
     "learning_rate": 0.002,
     "dropout": 0.2,
     "ema": 0.995,
