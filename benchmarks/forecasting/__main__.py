@@ -1,10 +1,10 @@
-"""Accuracy of Carousel's forecasts on public data, beside the naive ones, statsforecast, neuralforecast and published figures.
+"""Accuracy of Carousel's forecasts on public data, beside the naive ones, statsforecast and published figures.
 
     python -m benchmarks.forecasting --data FOLDER [--sets m4-hourly,etth1-24,etth1-96,aep] [--seeds 3] [--members 1] [--cells lstm]
-                                     [--epochs 30] [--peers AutoTheta,AutoETS,LSTM]
+                                     [--epochs 30] [--peers AutoTheta,AutoETS]
 
 FOLDER holds `m4_hourly/`, `etth1/` and `aep_hourly/` (benchmarks/forecasting/datasets.py says where they come from). Every model is trained
-by `carousel-train` with one recipe, chosen on validation windows; the part that is asked about is seen by none.
+by `carousel-train` with one recipe; the part that is asked about is seen by none.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ def main() -> None:
 def _rows(dataset: datasets.Dataset, folder: Path, options: argparse.Namespace) -> Iterator[Sequence[object]]:
     questions = dataset.questions
     official = dataset.name == "m4-hourly"
-    minutes = 0.0
     for cell in options.cells.split(","):
         found, models = [], []
         for seed in range(options.seeds):
@@ -50,7 +49,6 @@ def _rows(dataset: datasets.Dataset, folder: Path, options: argparse.Namespace) 
             models.append(ours.train(dataset, folder / f"{cell}-{seed}", settings=settings))
             found.append(measured(questions, from_quantiles(ours.ask(models[-1], questions))))
             print(f"{dataset.name}, {cell}, seed {seed}: {found[-1]}, {models[-1].minutes:.1f} minutes", flush=True)
-        minutes = max(minutes, *(model.minutes for model in models))
         facts = (
             f"{np.mean([model.minutes for model in models]):.1f}",
             f"{np.mean([ours.windows_per_second(model) for model in models]):,.0f}",
@@ -62,13 +60,8 @@ def _rows(dataset: datasets.Dataset, folder: Path, options: argparse.Namespace) 
     for name, forecasts in baselines.naive(questions).items():
         yield name, *_shown([measured(questions, forecasts)], official=official), "", "", "", ""
     for name in filter(None, options.peers.split(",")):
-        if name == "LSTM":
-            forecasts, speed = baselines.neural(dataset, folder, minutes=minutes)
-            told = (f"{minutes:.1f}", f"{speed:,.0f}", "", "")
-        else:
-            forecasts, told = baselines.statistical(name, dataset, folder), ("", "", "", "")
-        kind = "neuralforecast's LSTM" if name == "LSTM" else name
-        yield kind, *_shown([measured(questions, forecasts)], official=official), *told
+        found_by = measured(questions, baselines.statistical(name, dataset, folder))
+        yield name, *_shown([found_by], official=official), "", "", "", ""
     for name, (error, scaled, weighted) in dataset.published.items():
         numbers = [f"{value:g}" if np.isfinite(value) else "" for value in (error, scaled, weighted)]
         yield f"{name} (published)", *numbers, *[""] * 7
@@ -95,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--members", type=int, default=1, help="networks in one graph")
     parser.add_argument("--cells", default="lstm", help="lstm, gru, rnn, or several")
     parser.add_argument("--epochs", type=int, default=ours.RECIPE["epochs"])
-    parser.add_argument("--peers", default="AutoTheta,AutoETS,LSTM", help="some of them; none: an empty text")
+    parser.add_argument("--peers", default="AutoTheta,AutoETS", help="some of them; none: an empty text")
     return parser
 
 

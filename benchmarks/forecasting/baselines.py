@@ -13,7 +13,6 @@ from benchmarks.serving.environments import python
 from training.baselines import last_value, seasonal_naive
 
 PEERS = Path(__file__).with_name("peers")
-STATISTICAL = ("AutoTheta", "AutoETS")
 
 
 def naive(questions: Questions) -> dict[str, Forecasts]:
@@ -25,29 +24,15 @@ def naive(questions: Questions) -> dict[str, Forecasts]:
 
 
 def statistical(model: str, dataset: Dataset, folder: Path) -> Forecasts:
-    """A model of statsforecast, fitted to each history.
+    """A model of statsforecast, `AutoTheta` or `AutoETS`, fitted to each history.
 
     Raises:
         NotInstalledError: pip has failed.
         subprocess.CalledProcessError: it has failed.
     """
-    found = _run("statsforecast", (model,), dataset, folder)
-    return Forecasts(found["point"], found["intervals"])
-
-
-def neural(dataset: Dataset, folder: Path, *, minutes: float) -> tuple[Forecasts, float]:
-    """neuralforecast's LSTM after so many minutes, and its training windows a second; raises what `statistical` raises."""
-    data = folder / "neural.parquet"
-    dataset.table.to_parquet(data)
-    found = _run("neuralforecast", (f"{minutes:g}", str(data)), dataset, folder)
-    return Forecasts(found["point"], found["intervals"]), float(found["windows_per_second"])
-
-
-def _run(environment: str, arguments: tuple[str, ...], dataset: Dataset, folder: Path) -> dict[str, np.ndarray]:
-    source, target = folder / "questions.npz", folder / f"{environment}.npz"
-    asked = dataset.questions
-    np.savez(source, history=asked.history, last=asked.last, horizon=asked.horizon)
-    command = [str(python(environment, peers=PEERS)), str(PEERS / environment / "forecast.py"), *arguments, str(source), str(target)]
-    subprocess.run(command, check=True)
+    source, target = folder / "questions.npz", folder / "answers.npz"
+    np.savez(source, history=dataset.questions.history, horizon=dataset.questions.horizon)
+    script = PEERS / "statsforecast" / "forecast.py"
+    subprocess.run([str(python("statsforecast", peers=PEERS)), str(script), model, str(source), str(target)], check=True)
     with np.load(target) as found:
-        return dict(found)
+        return Forecasts(found["point"], found["intervals"])
