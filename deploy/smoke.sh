@@ -29,5 +29,6 @@ image="[$(repeat "$blank" 4),$(repeat "$stroke" 20),$(repeat "$blank" 4)]"
 ask /v1/models/energy-load/forecast point "{\"series\": [{\"start\": \"2026-01-05T00:00:00\", \"values\": [$(repeat "$day" 7)]}], \"horizon\": 24}"
 ask /v1/models/share-price/forecast point "{\"series\": [{\"start\": \"2026-01-05\", \"values\": [$prices], \"past\": {$past}}]}"
 ask /v1/models/next-word-en/next-word suggestions '{"text": "the old prince looked at "}'
+ask /v1/models/next-word-ko/next-word suggestions '{"text": "정말 재미있는 영"}'
 ask /v1/models/digit-rows/classify label "{\"sequences\": [$image]}"
 ask /v1/models/next-word-en:predict predictions '{"instances": ["the old prince looked at "]}'

@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 RECIPES_HEAD = """# Recipes
 
-<!-- written by docs/generate.py: change training/config.py instead -->
+<!-- written by docs/generate.py: change training/config.py, run_config.py or next_word_config.py instead -->
 
 A recipe is a flat TOML file: a line `task`, and those settings below that are not to be as by default. Each is a flag too,
 `learning_rate` being `--learning-rate`, and a flag overrides the recipe. Paths of data are relative to the recipe, or
@@ -58,9 +58,13 @@ def recipes_page() -> str:
     """The page of settings as Markdown: one table for those of every task, one for those of each."""
     shared = RunConfig.model_json_schema()
     tasks = [(name, kind.model_json_schema()) for name, kind in CONFIGS.items()]
-    common = {*shared["properties"], "task"}
-    own = [_settings(name, schema, [field for field in schema["properties"] if field not in common]) for name, schema in tasks]
+    own = [_settings(name, schema, _own(schema["properties"], shared["properties"])) for name, schema in tasks]
     return "\n".join([RECIPES_HEAD, _settings("Every task", shared, list(shared["properties"])), *own])
+
+
+def _own(properties: Schema, shared: Schema) -> list[str]:
+    """Settings that a task alone has, or that it has another default of."""
+    return [name for name, field in properties.items() if name != "task" and shared.get(name) != field]
 
 
 def _settings(title: str, schema: Schema, names: list[str]) -> str:

@@ -6,13 +6,15 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from service import __version__
 from service.api import (
@@ -27,12 +29,15 @@ from service.api import (
     model_config,
     models,
     next_word,
+    personal,
     predict,
     repository,
+    sequences,
     statistics,
+    suggestions,
 )
 from service.api.body import summary
-from service.api.compat import nixtla, timeseries
+from service.api.compat import nixtla, openai, timeseries
 from service.api.deps import Context
 from service.api.dispatch import Application, Dispatch
 from service.api.hot_route import HotRoute
@@ -43,6 +48,8 @@ from service.grpc_api.serving import grpc_beside
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
 from service.observe.tracing import Tracing, open_tracing
+from service.personal.words import PersonalWords
+from service.sequences.sequences import Sequences
 from service.settings import Settings
 from service.stopping import stop_announced
 
@@ -59,29 +66,34 @@ HOT = (
     repository.router,
     nixtla.router,
     timeseries.router,
+    openai.router,
 )
 """Routes of questions: they go round FastAPI's machinery."""
 COLD = (
     models.router,
     statistics.router,
+    suggestions.router,
     inference.router,
+    sequences.router,
+    personal.router,
     model_config.router,
     health.router,
     absent.router,
     nixtla.cold_router,
     timeseries.cold_router,
+    openai.cold_router,
 )
 """All others; the first that fits answers, so that `/v2/models/stats` is no model's name."""
 
 
-def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None) -> Application:
     """The service as an ASGI application. Models are loaded when it starts, not here.
 
     `app.state.context` holds the registry, the settings and the telemetry, and `app.state.grpc_port` the port of gRPC once it is started.
     `tracing` stands for what the settings say of it.
 
     Raises:
-        StartupError: what traces need is not installed.
+        StartupError: what traces or the store of sequences need is not installed, or there is no folder for personal words.
     """
     settings = settings or Settings()
     tracing = tracing or open_tracing(settings)
@@ -101,7 +113,9 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
             "logs": False,
         },  # the service has its own; asking at every request whether costs a tenth
     )
-    app.state.context = Context(ModelRegistry(settings, telemetry), settings, telemetry, tracing)
+    registry = ModelRegistry(settings, telemetry)
+    sequences_kept = Sequences.of(registry, settings, telemetry.sequences)
+    app.context = app.state.context = Context(registry, settings, telemetry, sequences_kept, tracing, PersonalWords.of(settings))
     hot = [route for router in HOT for route in router.routes]
     # not include_router: it wraps routes in contexts that are looked through again at every request
     app.router.routes.extend([*hot, *(route for router in COLD for route in router.routes)])
@@ -109,7 +123,7 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
     app.entry = Dispatch(app.inner, hot=[route for route in hot if isinstance(route, HotRoute)])
     if settings.access_log or tracing:
         app.entry = Observation(app.entry, telemetry=telemetry, log=settings.access_log, tracing=tracing)
-    for error in (ServiceError, HTTPException, RequestValidationError, Exception):
+    for error in (ServiceError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(error, _answer_error)
     return app
 
@@ -120,18 +134,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     await run_in_threadpool(context.registry.load_all)
     gc.freeze()  # what was loaded stays: the collector need not look through it at every request
-    async with grpc_beside(context.registry, context.settings, context.telemetry) as grpc:
+    gc.set_threshold(10_000)  # what hundreds of requests in flight hold is no garbage
+    async with grpc_beside(context.registry, context.settings, context.telemetry, context.sequences) as grpc:
         app.state.grpc_port = None if grpc is None else grpc.port
         announce = context.registry.announce_stop if grpc is None else grpc.announce_stop
         with context.telemetry.shared(), stop_announced(announce, delay_s=context.settings.stop_delay_s):
             yield
     gc.unfreeze()
+    await context.sequences.close()
     await run_in_threadpool(context.registry.close)
     if context.tracing is not None:
         await run_in_threadpool(context.tracing.close)
+    if context.personal is not None:
+        await run_in_threadpool(context.personal.close)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)  # nobody reads it
     path = request.scope["path"]
     request.app.state.context.telemetry.reject(_reason(error), request.path_params)
     match error:
@@ -145,9 +165,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
             return error_response(BadQuestion(summary(wrong, total=len(wrong)), errors=wrong), path=path)
         case HTTPException():
             headers = dict(error.headers or {})
+            if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers["Allow"] = _allowed(request)
             return no_route_response(error.status_code, error.detail, method=request.method, path=path, headers=headers)
         case _:
             return error_response(ServiceError("the service failed on this request; its log says why"), path=path)
+
+
+def _allowed(request: Request) -> str:
+    """Methods of all routes with this path; the router knows those of the first one."""
+    routes = (route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ Exception
 └── ServiceError
     ├── MalformedBody        400  not JSON
     ├── RepositoryClosed     403  models are not loaded or unloaded on request here
+    ├── PersonalWordsOff     403  no file for them was named (service.personal)
     ├── ModelNotFound        404
     ├── VersionNotFound      404
     ├── LabelNotFound        404
@@ -16,6 +17,7 @@ Exception
     ├── QueueFull            429  come back after `Retry-After` seconds, about when what waits now is done
     ├── InferenceFailed      500  the graph raised; the log says what
     ├── ShuttingDown         503  stopping, or not ready yet
+    ├── PersonalWordsUnavailable 503  their file is locked, damaged or full (service.personal)
     ├── DeadlineExceeded     504
     └── WorkersBehind        504  some workers have loaded or unloaded a model, others not yet
 """

@@ -16,13 +16,16 @@ from service.backends.onnx import OnnxBackend
 from service.batching.batcher import Batcher
 from service.contract.golden import Tensors, parse_goldens, replay
 from service.contract.int8 import INT8_TOLERANCE, Precision
-from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, ForecastTask, Manifest, NextWordTask
-from service.contract.repository import GOLDEN, GOLDEN_INT8, ONNX, ONNX_INT8, TOKENIZER, TORCHSCRIPT, Artifact, Location, load_artifact
-from service.contract.tokenizer import WordTokenizer
+from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, ForecastTask, Manifest
+from service.contract.repository import GOLDEN, GOLDEN_INT8, ONNX, ONNX_INT8, TORCHSCRIPT, Artifact, Location, load_artifact
+from service.contract.subwords import AnyTokenizer
 from service.errors import BadQuestion, StartupError
 from service.observe.statistics import Meter, ModelStatistics
 from service.settings import Settings
 from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.language import Language, load_language
+from service.tasks.memory import LruMemory
+from service.word_lists import hidden_words
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -52,25 +55,34 @@ class ServedModel:
     artifact: Artifact
     backend: Backend
     batcher: Batcher
-    tokenizer: WordTokenizer | None = None
+    language: Language | None = None
     timeout_s: float = 30.0
     shadow: Mirror | None = None
     lease: Lease = field(default_factory=Lease)
+    memory: LruMemory | None = None
 
     @classmethod
     def load(
-        cls, location: Location, *, root: Path, settings: Settings, meter: Meter | None = None, running: Semaphore | None = None
+        cls,
+        location: Location,
+        *,
+        root: Path,
+        settings: Settings,
+        meter: Meter | None = None,
+        running: Semaphore | None = None,
+        memory: LruMemory | None = None,
     ) -> ServedModel:
         """Check the artifact, load its graph and replay its golden requests, which also warms it up.
 
-        `meter` goes on counting where another is replaced; `running` bounds the graphs that run at the same time.
+        `meter` goes on counting where another is replaced; `running` bounds the graphs that run at the same time; a next-word
+        model remembers in `memory` what it reads.
 
         Raises:
             ArtifactError: the artifact must not be served; the message says why.
             StartupError: the device or the backend that was asked for is not there.
         """
         artifact = load_artifact(location, root=root)
-        tokenizer = _tokenizer(artifact)
+        language = load_language(artifact, memory, hidden_words(settings))
         backend = load_backend(artifact, settings)
         _warm_up(artifact, backend)
         batcher = Batcher(
@@ -85,12 +97,17 @@ class ServedModel:
             meter=meter,
             running=running,
         )
-        return cls(artifact, backend, batcher, tokenizer, settings.timeout_s)
+        return cls(artifact, backend, batcher, language, settings.timeout_s, memory=memory if language else None)
 
     @property
     def manifest(self) -> Manifest:
         """What the artifact says of itself."""
         return self.artifact.manifest
+
+    @property
+    def tokenizer(self) -> AnyTokenizer | None:
+        """What turns texts into tokens; None where the model reads no texts."""
+        return None if self.language is None else self.language.tokenizer
 
     @property
     def device(self) -> str:
@@ -166,11 +183,11 @@ class ServedModel:
 
     def close(self, drain_s: float) -> None:
         """Finish what waits, within `drain_s` seconds, and free the graph. Blocks."""
-        _close(self.batcher, self.backend, drain_s)
+        _close(self.batcher, self.backend, self.memory, drain_s)
 
     def closer(self) -> Callable[[float], None]:
         """`close`, without holding the model."""
-        return partial(_close, self.batcher, self.backend)
+        return partial(_close, self.batcher, self.backend, self.memory)
 
 
 def routes(manifest: Manifest) -> list[str]:
@@ -200,21 +217,11 @@ def load_backend(artifact: Artifact, settings: Settings) -> Backend:
             return TorchScriptBackend.load(artifact, device=settings.device, threads=settings.threads)
 
 
-def _close(batcher: Batcher, backend: Backend, drain_s: float) -> None:
+def _close(batcher: Batcher, backend: Backend, memory: LruMemory | None, drain_s: float) -> None:
     batcher.close(drain_s)
     backend.close()
-
-
-def _tokenizer(artifact: Artifact) -> WordTokenizer | None:
-    task = artifact.manifest.task
-    if not isinstance(task, NextWordTask):
-        return None
-    tokenizer = WordTokenizer.load(artifact.file(TOKENIZER))
-    said = (task.vocabulary, task.end_id, task.unknown_id)
-    found = (len(tokenizer), tokenizer.end_id, tokenizer.unknown_id)
-    if said != found:
-        raise ArtifactError(f"{TOKENIZER} has vocabulary, end and unknown ids {found}; the manifest says {said}: publish them together")
-    return tokenizer
+    if memory is not None:
+        memory.clear()
 
 
 def _warm_up(artifact: Artifact, backend: Backend) -> None:

@@ -25,6 +25,8 @@ from service.lifecycle.registry import ModelRegistry
 from service.observe.log_lines import configure_logging
 from service.observe.tracing import open_tracing
 from service.open_files import allow_open_files
+from service.personal.words import PersonalWords
+from service.sequences.opening import open_store
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def _serve_with_workers(settings: Settings) -> None:
     checked.close()
     if tracing := open_tracing(settings):  # the same
         tracing.close()
+    open_store(settings)  # the same; it connects to nothing yet
+    PersonalWords.of(settings)  # the same
     shared = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
     with grpc_port_held(settings) as grpc_port, tempfile.TemporaryDirectory(prefix="carousel-", dir=shared) as folder:
         config = _server_config("service.serving:worker_app", settings)

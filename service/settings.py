@@ -75,7 +75,45 @@ class Settings(BaseModel):
     )
     max_queue_rows: int = Field(default=1024, ge=1, description="Most rows that wait for one model; beyond it requests are answered 429.")
     instances: int = Field(default=1, ge=1, le=256, description="Batches of one model that run at the same time.")
+    state_cache_mb: int = Field(
+        default=64,
+        ge=0,
+        le=1_000_000,
+        description="Megabytes in which the next-word models of a process remember what they have read, so that a text that goes on costs "
+        "its new words only; 0 is none.",
+    )
     priority_levels: int = Field(default=3, ge=1, le=100, description="Priorities of requests: 1 goes first; none given is the middle.")
+    sequence_store: str = Field(
+        default="memory",
+        pattern=r"^(memory|rediss?://\S+|unix://\S+)$",
+        description="Where states of sequences are kept: `memory`, or Redis as `redis://host:6379/0`, which needs the extra `redis`.",
+    )
+    sequence_idle_s: float = Field(
+        default=300.0, gt=0, le=86_400, description="Seconds after which a sequence that nobody goes on with is forgotten."
+    )
+    max_sequences: int = Field(
+        default=10_000, ge=1, le=10_000_000, description="Most sequences in memory; beyond it a new one is answered 429."
+    )
+    max_sequence_bytes: int = Field(
+        default=64_000_000, ge=1, description="Most memory that sequences take; beyond it a new one is answered 429."
+    )
+    personal_words: Path | None = Field(
+        default=None, description="SQLite file for the words of users (`user` of a next-word request); none keeps nothing of anybody."
+    )
+    personal_max_words: int = Field(
+        default=10_000, ge=100, le=1_000_000, description="Most words that are kept of a user; the least used go."
+    )
+    personal_max_users: int = Field(
+        default=10_000, ge=1, le=10_000_000, description="Most users of whom words are kept; those silent for the longest time go."
+    )
+    personal_max_bytes: int = Field(
+        default=1_000_000_000, ge=1_000_000, description="Largest file of personal words; users silent for the longest time go."
+    )
+    deny_words: Path | None = Field(default=None, description="File of words that are never suggested, one a line.")
+    allow_words: Path | None = Field(default=None, description="File of words that are suggested although a list denies them, one a line.")
+    profanities: Literal["show", "hide"] = Field(
+        default="show", description="`hide` suggests no English or Korean profanities; needs the extra `profanities`."
+    )
     timeout_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds until a request without an answer is answered 504.")
     drain_s: int = Field(default=30, ge=0, le=86_400, description="Seconds that a stopping service gives to what is in flight.")
     stop_delay_s: float = Field(

@@ -94,7 +94,7 @@ def test_make_models_trains_every_bundled_recipe():
     commands = _make("--dry-run", "models", "TEXT=novel.txt")
     recipes = [path.stem for path in (ROOT / "training" / "recipes" / "bundled").glob("*.toml")]
 
-    assert sorted(recipes) == ["digit-rows", "energy-load", "next-word-en", "share-price"]
+    assert sorted(recipes) == ["digit-rows", "energy-load", "next-word-en", "next-word-ko", "share-price"]
     assert [name for name in recipes if name not in commands] == []
 
 

@@ -54,6 +54,22 @@ def gru_cell(x: Tensor, h: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor) -
     return (1 - z) * n + z * h
 
 
+def run_layer(cell: Cell, x: Tensor, h: Tensor, c: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs (batch, time, hidden) of `x` (batch, time, inputs) under weights w u b d, and the last h and c; only the LSTM has a c."""
+    w, u, b, d = weights
+    outputs = []
+    for step in x.unbind(dim=1):  # (batch, inputs)
+        match cell:
+            case "lstm":
+                h, c = lstm_cell(step, h, c, w, u, b, d)
+            case "gru":
+                h = gru_cell(step, h, w, u, b, d)
+            case "rnn":
+                h = rnn_cell(step, h, w, u, b, d)
+        outputs.append(h)
+    return torch.stack(outputs, dim=1), h, c
+
+
 class EquationLayers(nn.Module):
     """Layers of one of the cells above, step by step through time; in and out as `torch.nn.LSTM | GRU | RNN(batch_first=True)`.
 
@@ -82,24 +98,11 @@ class EquationLayers(nn.Module):
         last_h: list[Tensor] = []
         last_c: list[Tensor] = []
         for layer in range(self.layers):
-            x, h, c = self._run_layer(layer, x, h_all[layer], c_all[layer])
+            w, u, b, d = (getattr(self, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+            x, h, c = run_layer(self.cell, x, h_all[layer], c_all[layer], (w, u, b, d))
             last_h.append(h)
             last_c.append(c)
             if layer + 1 < self.layers:
                 x = self.dropout(x)
         h_all, c_all = torch.stack(last_h), torch.stack(last_c)
         return x, (h_all, c_all) if self.cell == "lstm" else h_all
-
-    def _run_layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        w, u, b, d = (getattr(self, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        outputs = []
-        for step in x.unbind(dim=1):  # (batch, inputs)
-            match self.cell:
-                case "lstm":
-                    h, c = lstm_cell(step, h, c, w, u, b, d)
-                case "gru":
-                    h = gru_cell(step, h, w, u, b, d)
-                case "rnn":
-                    h = rnn_cell(step, h, w, u, b, d)
-            outputs.append(h)
-        return torch.stack(outputs, dim=1), h, c

@@ -19,6 +19,7 @@ from training.config import RunConfig
 
 Batch = TypeVar("Batch")
 Weights = dict[str, Tensor]
+Several = tuple[Tensor, ...] | list[Tensor]
 
 
 class TrainingError(RuntimeError):
@@ -169,7 +170,7 @@ def _run_epoch(run: Progress[Batch], config: RunConfig, on_step: Callable[[int, 
 
 
 def _start(learner: Learner[Batch], config: RunConfig) -> Progress[Batch]:
-    optimizer = _optimizer(learner.network, config)
+    optimizer = build_optimizer(learner.network, config)
     steps = max(learner.steps_per_epoch * config.epochs, 1)
     schedule: torch.optim.lr_scheduler.LRScheduler
     match config.schedule:
@@ -177,25 +178,32 @@ def _start(learner: Learner[Batch], config: RunConfig) -> Progress[Batch]:
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps + 1, cycle_momentum=False)
         case "constant":
             schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
-    average = AveragedModel(learner.network, avg_fn=_moving_average(config.ema)) if config.ema else None
+    average = AveragedModel(learner.network, multi_avg_fn=moving_average(config.ema)) if config.ema else None
     return Progress(learner, optimizer, schedule, average)
 
 
-def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def moving_average(decay: float) -> Callable[[Several, Several, Tensor | int], None]:
     """Exponential moving average that forgets its first weights quickly: the decay rises to its own value as steps are made."""
 
-    def average(mean: Tensor, weight: Tensor, steps: Tensor | int) -> Tensor:
-        return mean.lerp(weight, 1 - min(decay, (1 + float(steps)) / (10 + float(steps))))
+    def average(means: Several, weights: Several, steps: Tensor | int) -> None:
+        torch._foreach_lerp_(means, weights, 1 - min(decay, (1 + float(steps)) / (10 + float(steps))))
 
     return average
 
 
-def _optimizer(network: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, config: RunConfig) -> torch.optim.Optimizer:
+    """The optimiser that a configuration asks for, each weight updated in one pass."""
+    weights = list(network.parameters())
     match config.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay)
+        case "adamw":  # decay is for matrices: a bias that is small explains nothing
+            groups: list[dict[str, Any]] = [
+                {"params": [weight for weight in weights if weight.ndim > 1]},
+                {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+            ]
+            decay = config.weight_decay
+            return torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
         case "adam":
-            return torch.optim.Adam(network.parameters(), config.learning_rate)
+            return torch.optim.Adam(weights, config.learning_rate, fused=True)
 
 
 def _finite(loss: float, epoch: int) -> float:

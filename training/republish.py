@@ -12,7 +12,7 @@ from rich.console import Console
 from service.contract.manifest import SCHEMA_VERSION, ArtifactError, Manifest
 from service.contract.repository import GOLDEN_INT8, MANIFEST, ONNX_INT8, Artifact, file_entry, publish
 from training.data.files import DataError
-from training.export import replay_published
+from training.export import Graph, replay_published
 from training.quantize import int8_told, quantize
 from training.recorded import recorded_config
 from training.run import build_learner
@@ -49,5 +49,5 @@ def republish_in_int8(artifact: Artifact, *, models: Path, data: str | None, con
             }
             return before.model_copy(update=changed)
 
-        graph = learner.graph()  # of another network, but with the order of inputs and outputs
+        graph = Graph(learner.network, before.inputs, before.outputs, before.state)  # of another network, but in the order of the files
         return publish(models, before.name, write=write, check=lambda published: replay_published(published, graph))

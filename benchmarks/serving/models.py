@@ -62,11 +62,26 @@ def _forecaster(root: Path) -> ForecastLearner:
     return ForecastLearner(config, table, context=CONTEXT)
 
 
-def _next_word(root: Path, scratch: Path) -> NextWordLearner:
+def publish_next_word(root: Path, scratch: Path, *, name: str, hidden: int) -> None:
+    """Publish a next-word model of another width into `root`, without a pointer."""
+    learner = _next_word(root, scratch, name=name, hidden=hidden)
+    _publish(learner.config, learner, scratch / name)
+
+
+def _next_word(root: Path, scratch: Path, *, name: str = "bench-next-word", hidden: int = 256) -> NextWordLearner:
     text = scratch / "words.txt"
     text.write_text("\n".join(" ".join(word(number + step) for step in range(16)) for number in range(0, VOCABULARY, 16)), encoding="utf-8")
     config = NextWordConfig(
-        name="bench-next-word", data=str(text), models=root, vocabulary=VOCABULARY, embedding=256, hidden=256, top_k=5, validation=0, test=0
+        name=name,
+        data=str(text),
+        models=root,
+        vocabulary=VOCABULARY,
+        embedding=256,
+        hidden=hidden,
+        top_k=5,
+        validation=0,
+        test=0,
+        pointer=False,
     )
     return NextWordLearner(config, read_text(config, echo=lambda _line: None))
 

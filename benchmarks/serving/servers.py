@@ -44,7 +44,8 @@ _SHORT = _paths("/forecast", "/next-word")
 _PREDICT = _paths("/v1/models/bench-forecast:predict", "/v1/models/bench-next-word:predict")
 _TENSORS = _paths("/v2/models/bench-forecast/infer", "/v2/models/bench-next-word/infer")
 _TYPED = _paths("/v1/models/bench-forecast/forecast", "/v1/models/bench-next-word/next-word")
-_SERVE = ("serve", "--models", "{models}", "--port", "{port}", "--precision", "fp32")
+_SERVE = ("serve", "--models", "{models}", "--port", "{port}", "--precision", "fp32", "--state-cache-mb", "0")
+"""Texts are asked again and again here: a service that remembered them would run no graph."""
 
 SERVERS = (
     Server(
@@ -64,7 +65,7 @@ SERVERS = (
             Way("Carousel, :predict", "text-instances", _PREDICT),
             Way("Carousel, OIP in bytes", "binary", _TENSORS),
         ),
-        "as it comes, in fp32",
+        "as it comes, in fp32, but that it remembers no texts",
     ),
     Server(
         "unmetered",

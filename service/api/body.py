@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from service.api.content_coding import decompressed
+from service.api.whole_request import WholeRequest
 from service.errors import BadQuestion, BodyTooLarge, MalformedBody
 
 MAX_ERRORS = 20
@@ -38,10 +39,10 @@ class Body(BaseModel):
 B = TypeVar("B", bound=BaseModel)
 
 
-async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout_s: float) -> bytes:
+async def read_body(scope: Scope, receive: Receive, whole: WholeRequest | None = None, *, limit: int, timeout_s: float) -> bytes:
     """The whole body, of at most `limit` bytes, whether its length was announced or not; nothing is read beyond the limit.
 
-    A compressed body is decompressed, and what it becomes is held to the same limit.
+    Of a request that came `whole` nothing is waited for. A compressed body is decompressed, and what it becomes is held to the same limit.
 
     Raises:
         BodyTooLarge: more than that.
@@ -55,11 +56,9 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout_s: fl
             raise BodyTooLarge(limit)
         if name == b"content-encoding":
             coding = value
-    try:
-        async with asyncio.timeout(timeout_s):
-            data = await _gathered(receive, limit)
-    except TimeoutError as error:
-        raise MalformedBody(f"the body did not arrive within {timeout_s:g} s: send it at once") from error
+    data = await _gathered(receive, limit, timeout_s) if whole is None else whole.body
+    if len(data) > limit:
+        raise BodyTooLarge(limit)
     return await decompressed(data, coding, limit=limit) if coding else data
 
 
@@ -94,7 +93,15 @@ def summary(errors: Sequence[Mapping[str, Any]], *, total: int) -> str:
     return f"{path or 'the body'}: {errors[0]['message']}{more}"
 
 
-async def _gathered(receive: Receive, limit: int) -> bytes:
+async def _gathered(receive: Receive, limit: int, timeout_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _chunks(receive, limit)
+    except TimeoutError as error:
+        raise MalformedBody(f"the body did not arrive within {timeout_s:g} s: send it at once") from error
+
+
+async def _chunks(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:

@@ -13,6 +13,8 @@ from typing import ClassVar
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.api.whole_request import WHOLE, WholeRequest
+
 MAX_HEAD_BYTES = 65_536
 MAX_PIPELINED = 64
 """Requests of one connection that wait until another is answered."""
@@ -43,6 +45,9 @@ class BoundedHttp(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
     _answering: RequestResponseCycle | None = None
+    _whole: WholeRequest | None = None  # what is being answered, where it came whole
+    _feeding = False
+    _begun: tuple[RequestResponseCycle, ASGI3Application] | None = None  # starts once what has just come is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for a request."""
@@ -65,7 +70,11 @@ class BoundedHttp(HttpToolsProtocol):
             if self._unread_bytes > MAX_UNREAD_BYTES:
                 self._refuse(b"")
                 return
+        self._feeding = True
         super().data_received(data)
+        self._feeding = False
+        if self._begun is not None:
+            self._start(*self._begun)
         if not self._in_head:
             return
         self._head_bytes += self._counted
@@ -115,6 +124,17 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        self._whole = None
+        if self._feeding:
+            self._begun = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _start(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._begun = None
+        if not cycle.more_body:
+            self._whole = WholeRequest(cycle)
+            cycle.scope[WHOLE] = self._whole  # type: ignore[literal-required]  # the scope of ASGI may hold more
         super()._start_asgi_task(cycle, app)
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -168,3 +188,5 @@ class BoundedHttp(HttpToolsProtocol):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
+        if self._whole is not None:
+            self._whole.hang_up()

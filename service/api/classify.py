@@ -16,9 +16,9 @@ from service.api.deps import Version, model_of, timeout_s, wrong_task
 from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
 from service.contract.manifest import ClassifyTask, Manifest
-from service.contract.tokenizer import WordTokenizer
 from service.tasks import classify as task_classify
 from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.language import Language
 
 MAX_SEQUENCES = 1000
 
@@ -83,7 +83,7 @@ async def classify_with_version(request: Request, body: _Question, name: _Name, 
     return await _answer(request, body, name, version)
 
 
-def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: ClassifyBody) -> Dialogue[dict[str, Any]]:  # noqa: ARG001 - every task has this signature
+def dialogue(manifest: Manifest, language: Language | None, body: ClassifyBody) -> Dialogue[dict[str, Any]]:  # noqa: ARG001 - every task has this signature
     """What the model is run on for this body; returns the answer without the model's name, ready for JSON.
 
     Raises:
@@ -97,7 +97,7 @@ def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: Classify
 
 async def _answer(request: Request, body: ClassifyBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body), timeout_s(request))
+    answer = await model.ask(dialogue(model.manifest, model.language, body), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, **answer}
 
 

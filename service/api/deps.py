@@ -17,6 +17,8 @@ from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
 from service.observe.tracing import Tracing
 from service.oip.reference import version_number
+from service.personal.words import PersonalWords
+from service.sequences.sequences import Sequences
 from service.served_model import ServedModel
 from service.settings import Settings
 
@@ -34,12 +36,14 @@ class Context:
     registry: ModelRegistry
     settings: Settings
     telemetry: Telemetry
+    sequences: Sequences
     tracing: Tracing | None = None
+    personal: PersonalWords | None = None
 
 
 def context_in(scope: Scope) -> Context:
     """The context of the application that got the request of this scope."""
-    context: Context = scope["app"].state.context
+    context: Context = scope["app"].context
     return context
 
 
@@ -73,8 +77,13 @@ def model_of(request: Request, name: str, version: int | str | None = None) -> S
         BadQuestion: `version` is no version.
     """
     model = context_of(request).registry.resolve(name, version_number(version) if isinstance(version, str) else version)
-    request.scope[_ANSWERED_BY] = model.manifest.version
+    answered_by(request, model)
     return model
+
+
+def answered_by(request: Request, model: ServedModel) -> None:
+    """Let the answer's header name the version of this model."""
+    request.scope[_ANSWERED_BY] = model.manifest.version
 
 
 def version_header(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -8,6 +8,8 @@ from types import TracebackType
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from service.api.whole_request import WholeRequest
+
 WATCH_AFTER_S = 0.02
 """Most answers are there sooner, and watching costs a task."""
 
@@ -15,24 +17,35 @@ WATCH_AFTER_S = 0.02
 class DisconnectWatch:
     """`async with DisconnectWatch(receive):` cancels its block and raises ClientDisconnect once the caller is gone.
 
-    The request's body must have been read whole: what `receive` gives after it is the end of the connection.
+    The request's body must have been read whole: what `receive` gives after it is the end of the connection. A request that came `whole`
+    tells by itself.
     """
 
-    def __init__(self, receive: Receive, *, after_s: float = WATCH_AFTER_S) -> None:
+    def __init__(self, receive: Receive, whole: WholeRequest | None = None, *, after_s: float = WATCH_AFTER_S) -> None:
         self._receive = receive
+        self._whole = whole
         self._after_s = after_s
         self._gone = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
         """Begin to watch, in a while."""
-        loop = asyncio.get_running_loop()
         self._working = asyncio.current_task()
-        self._watching: asyncio.Task[None] | None = None
-        self._timer = loop.call_later(self._after_s, self._start, loop)
+        if self._whole is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._after_s, self._start, loop)
+        elif self._whole.gone:
+            self._leave()
+        else:
+            self._whole.on_hang_up = self._leave
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Stop watching."""
-        self._timer.cancel()
+        if self._whole is not None:
+            self._whole.on_hang_up = None
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None  # they would hold each other until the collector comes round
@@ -45,6 +58,9 @@ class DisconnectWatch:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._gone = True
         if self._working is not None:
             self._working.cancel()

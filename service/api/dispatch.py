@@ -11,11 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.deps import Context, context_in, version_header
 from service.api.hot_route import HotRoute
 from service.api.request_id import request_id_header
+from service.api.whole_request import WHOLE
 
 
 class Application(FastAPI):
     """FastAPI, behind `entry` where one is set: what it wraps around every request would cost questions to models more than it gives."""
 
+    context: Context
+    """What it answers with; `state.context` too, which takes longer to look up."""
     entry: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +58,7 @@ class Dispatch:
 
     async def _cold(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        scope.pop(WHOLE, None)  # as in HotRoute
         status = 500
         identity = request_id_header(scope)
 

@@ -52,6 +52,7 @@ TAGS = [
         "name": "Ask",
         "description": "Questions to a model. The newest version answers, or the one that the path says by number or `name@label`.",
     },
+    {"name": "Personal words", "description": "What users of next-word models have written; needs the setting `personal_words`."},
     {"name": "Models", "description": "Which models are served, what they take and how good they are."},
     {
         "name": "Open Inference Protocol",
@@ -59,7 +60,7 @@ TAGS = [
     },
     {
         "name": "Compatibility",
-        "description": "Forecasters for clients of other services: TimeGPT's client `nixtla`, and KServe's time series protocol.",
+        "description": "Models for clients of others: TimeGPT's client `nixtla`, KServe's time series protocol, OpenAI's completions.",
     },
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]

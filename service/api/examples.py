@@ -141,11 +141,6 @@ SUGGESTIONS_ANSWER: dict[str, Any] = {
     "version": 1,
     "suggestions": [{"word": "the", "probability": 0.21}, {"word": "her", "probability": 0.12}],
 }
-CONTINUATIONS_ANSWER: dict[str, Any] = {
-    "model": "next-word-en",
-    "version": 1,
-    "continuations": [{"text": "the countess", "probability": 0.004}],
-}
 CLASSIFY_ANSWER: dict[str, Any] = {
     "model": "digit-rows",
     "version": 1,
@@ -157,11 +152,6 @@ INFER_ANSWER: dict[str, Any] = {
     "model_version": "1",
     "id": "1",
     "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.02, 0.98]}],
-}
-GENERATE_ANSWER: dict[str, Any] = {
-    "model_name": "next-word-en",
-    "model_version": "1",
-    "text_output": "the countess with a",
 }
 
 FORECAST = (
@@ -190,6 +180,11 @@ NEXT_WORD = (
     Question("next-word-en", "the word being typed", {"text": "the old prince loo", "top_k": 3}),
     Question("next-word-en", "the next four words", {"text": "the old prince ", "top_k": 3, "words": 4}),
     Question("next-word-en", "drawn, and repeatable", {"text": "he said that ", "words": 8, "top_k": 2, "temperature": 0.8, "seed": 1}),
+    Question(
+        "next-word-en",
+        "word by word, from the likelier ones, up to a full stop",
+        {"text": "he said that ", "words": 12, "stream": True, "temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.2, "stop": ["."]},
+    ),
 )
 CLASSIFY = (Question("digit-rows", "an image of a seven, row by row", {"sequences": [digit()]}),)
 PREDICT = (
@@ -207,14 +202,6 @@ INFER = (
             "inputs": [{"name": "sequence", "datatype": "FP32", "shape": [1, 28, 28], "data": [digit()]}],
             "outputs": [{"name": "probabilities"}],
         },
-    ),
-)
-GENERATE = (
-    Question("next-word-en", "the likeliest words", {"text_input": "the old prince looked at ", "parameters": {"max_tokens": 8}}),
-    Question(
-        "next-word-en",
-        "drawn, and repeatable",
-        {"id": "1", "text_input": "he said that", "parameters": {"max_tokens": 12, "temperature": 0.8, "seed": 1}},
     ),
 )
 REPOSITORY_INDEX = (Question("energy-load", "what is ready", {"ready": True}),)

@@ -17,12 +17,12 @@ from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
 from service.api.series import MAX_SERIES, Series, histories_of
 from service.contract.manifest import ForecastTask, Manifest
-from service.contract.tokenizer import WordTokenizer
 from service.tasks import forecast as task_forecast
 from service.tasks.aggregate import Aggregate
 from service.tasks.dialogue import Dialogue
 from service.tasks.explain import explain
 from service.tasks.forecast import Extras, Forecast
+from service.tasks.language import Language
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
 
@@ -135,7 +135,7 @@ async def forecast_with_version(request: Request, body: _Question, name: _Name, 
     return await _answer(request, body, name, version)
 
 
-def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: ForecastBody) -> Dialogue[dict[str, Any]]:  # noqa: ARG001 - every task has this signature
+def dialogue(manifest: Manifest, language: Language | None, body: ForecastBody) -> Dialogue[dict[str, Any]]:  # noqa: ARG001 - every task has this signature
     """What the model is run on for this body; returns the answer without the model's name, ready for JSON.
 
     Raises:
@@ -149,7 +149,7 @@ def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: Forecast
 
 async def _answer(request: Request, body: ForecastBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body), timeout_s(request))
+    answer = await model.ask(dialogue(model.manifest, model.language, body), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, **answer}
 
 

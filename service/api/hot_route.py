@@ -22,6 +22,7 @@ from service.api.deps import Context, context_in, version_header
 from service.api.disconnect import DisconnectWatch
 from service.api.problem import NO_ROUTE, error_response, no_route_response
 from service.api.request_id import request_id_header
+from service.api.whole_request import WHOLE, WholeRequest
 from service.errors import BodyTooLarge, InferenceFailed, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,9 @@ class HotRoute(APIRoute):
         context = context_in(scope)
         started = perf_counter()
         identity = request_id_header(scope)
+        whole: WholeRequest | None = scope.pop(WHOLE, None)  # which knows the scope: left in it, the two would wait for the collector
         try:
-            response = await self._answered(scope, receive, context)
+            response = await self._answered(scope, receive, context, whole)
         except ClientDisconnect:
             return
         except ServiceError as error:
@@ -57,17 +59,18 @@ class HotRoute(APIRoute):
             logger.exception("%s failed on request %s", self.path_format, identity[1].decode())
             response = _refused(InferenceFailed(scope["path_params"].get("name", "the service")), scope, context)
         response.raw_headers.extend((identity, *version_header(scope)))
-        await response(scope, receive, send)
+        if whole is None or type(response) is not JsonResponse or not whole.answer(send, 200, response.raw_headers, response.body):
+            await response(scope, receive, send)
         context.telemetry.answered(self.path_format, scope["path_params"], response.status_code, perf_counter() - started)
 
-    async def _answered(self, scope: Scope, receive: Receive, context: Context) -> Response:
+    async def _answered(self, scope: Scope, receive: Receive, context: Context, whole: WholeRequest | None) -> Response:
         if scope["method"] != "POST":
             context.telemetry.reject(NO_ROUTE, scope["path_params"])
             return no_route_response(405, "Method Not Allowed", method=scope["method"], path=scope["path"], headers={"Allow": "POST"})
         settings = context.settings
-        data = await read_body(scope, receive, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
+        data = await read_body(scope, receive, whole, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
         body = self.body_model.read(data, scope["headers"])
-        async with DisconnectWatch(receive):
+        async with DisconnectWatch(receive, whole):
             answer = await self.endpoint(Request(scope), body=body, **scope["path_params"])
         return answer if isinstance(answer, Response) else JsonResponse(answer)
 
@@ -78,7 +81,7 @@ class JsonResponse(Response):
     def __init__(self, answer: object) -> None:
         self.status_code = 200
         self.background = None
-        self.body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        self.body: bytes = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
         self.raw_headers = [_JSON, (b"content-length", b"%d" % len(self.body))]
 
 

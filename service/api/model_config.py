@@ -20,13 +20,25 @@ _Name = Annotated[str, Path(description="A model's name.", openapi_examples=exam
 _errors = oip_documented((*MODEL_ERRORS, BadQuestion))
 
 
-@router.get("/v2/models/{name}/config", response_model=ModelConfig, summary="How a model is run", responses=_errors)
+@router.get(
+    "/v2/models/{name}/config",
+    response_model=ModelConfig,
+    response_model_exclude_none=True,
+    summary="How a model is run",
+    responses=_errors,
+)
 async def config(request: Request, name: _Name) -> ModelConfig:
     """Tensors, batching and versions of a model as Triton's clients read them."""
     return _config(request, model_of(request, name))
 
 
-@router.get("/v2/models/{name}/versions/{version}/config", response_model=ModelConfig, summary="How one version is run", responses=_errors)
+@router.get(
+    "/v2/models/{name}/versions/{version}/config",
+    response_model=ModelConfig,
+    response_model_exclude_none=True,
+    summary="How one version is run",
+    responses=_errors,
+)
 async def config_of_version(request: Request, name: _Name, version: Version) -> ModelConfig:
     """The same for the version that the path says."""
     return _config(request, model_of(request, name, version))

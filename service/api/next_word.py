@@ -8,32 +8,103 @@ from fastapi import APIRouter, Path
 from fastapi import Body as BodyParameter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
-from service.api import examples
-from service.api.body import Body
+from service.api import examples, typing_examples
+from service.api.continuation import STREAM_CONTENT, Continuations, continued, stream
 from service.api.deps import Version, model_of, timeout_s, wrong_task
 from service.api.hot_route import HotRoute
 from service.api.problem import TASK_ERRORS, documented
+from service.api.suggesting import Asked, SuggestionFields, blend, plain
+from service.api.writing import (
+    Beams,
+    End,
+    LengthPenalty,
+    Order,
+    PointerFlag,
+    RepetitionPenalty,
+    SampleTopK,
+    Seed,
+    Stop,
+    Temperature,
+    TopP,
+    Writing,
+)
 from service.contract.manifest import Manifest, NextWordTask
-from service.contract.tokenizer import WordTokenizer
-from service.tasks.dialogue import Dialogue
-from service.tasks.next_word import Choice, continue_text, suggest
+from service.errors import BadQuestion
+from service.personal.errors import PersonalWordsOff
+from service.served_model import ServedModel
+from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.generation import Sampling
+from service.tasks.language import Language
+from service.tasks.next_word import Choice
+from service.tasks.word_search import MAX_PIECES
 
 MAX_CHARACTERS = 50_000
+MAX_WORDS = 256
+_CONTINUATION_FIELDS = frozenset(("sample_top_k", "top_p", "repetition_penalty", "stop", "end", "beams", "length_penalty", "stream"))
 
 
-class NextWordBody(Body):
+class NextWordBody(SuggestionFields):
     """A text under the cursor."""
 
     text: str = Field(
         max_length=MAX_CHARACTERS, description="The text so far; where it does not end in a space, its last word is completed."
     )
     top_k: int = Field(default=5, ge=1, le=100, description="Suggestions wanted.")
-    words: int = Field(default=1, ge=1, le=20, description="Words ahead; more than 1 gives continuations.")
-    temperature: float | None = Field(
-        default=None, ge=0.01, le=5, description="Draw words instead of taking the likeliest: 1 as the model says, lower is safer."
+    words: int = Field(
+        default=1, ge=1, le=MAX_WORDS, description="Words ahead; more than 1 gives continuations, as `top_k` beams find them."
     )
-    seed: int | None = Field(default=None, ge=0, le=2**53 - 1, description="Makes a draw repeatable.")
+    temperature: Temperature = None
+    seed: Seed = None
+    sample_top_k: SampleTopK = None
+    top_p: TopP = None
+    repetition_penalty: RepetitionPenalty = 1.0
+    stop: Stop = Field(default_factory=list)
+    end: End = False
+    beams: Beams = None
+    length_penalty: LengthPenalty = None
+    pointer: PointerFlag = True
+    stream: bool = Field(default=False, description="Continuations as server-sent events: one, or `top_k` that are drawn.")
+
+    def order(self) -> Order:
+        """How the text is to be continued.
+
+        Raises:
+            QuestionError: fields that make no sense together.
+        """
+        self.check_unused()
+        if self.stream and self.beams is not None:
+            raise QuestionError("beams are known at their end alone: leave out this, or stream", where=("beams",))
+        wanted = self.top_k if "top_k" in self.model_fields_set else 1 if self.stream else min(self.top_k, self.beams or self.top_k)
+        searched = wanted if self.temperature is None and not self.stream else None
+        sampling = Sampling(
+            temperature=self.temperature,
+            top_k=self.sample_top_k,
+            top_p=self.top_p,
+            repetition_penalty=self.repetition_penalty,
+            seed=self.seed,
+            stop=tuple(self.stop),
+            max_tokens=self.words * MAX_PIECES,
+            pointer=self.pointer,
+            end=self.end,
+            words=self.words,
+            alternatives=False,
+        )
+        order = Order(sampling, wanted, self.beams or searched, self.length_penalty)
+        order.check(candidates="top_k", top_k="sample_top_k")
+        return order
+
+    def asked(self) -> Asked:
+        """The question for one word.
+
+        Raises:
+            QuestionError: a field that says how continuations are written.
+        """
+        for field in sorted(_CONTINUATION_FIELDS & self.model_fields_set):
+            if getattr(self, field) != type(self).model_fields[field].get_default(call_default_factory=True):
+                raise QuestionError("this is for continuations: set words over 1, or leave it out", where=(field,))
+        return Asked(self.text, Choice(self.top_k, self.temperature, self.seed, self.pointer), self)
 
 
 class WordSuggestion(BaseModel):
@@ -41,13 +112,9 @@ class WordSuggestion(BaseModel):
 
     word: str = Field(description="The word, whole, where letters of it were typed.")
     probability: float = Field(description="Its probability; given the letters typed, where there are any.")
-
-
-class TextContinuation(BaseModel):
-    """Words that may follow."""
-
-    text: str = Field(description="The words as a text.")
-    probability: float = Field(description="Probability of all of them together.")
+    source: str | None = Field(
+        default=None, description="Model that it owes most of its probability to, or `personal`; left out where one model alone is asked."
+    )
 
 
 class Suggestions(BaseModel):
@@ -58,22 +125,14 @@ class Suggestions(BaseModel):
     model: str = Field(description="Model that answered.")
     version: int = Field(description="Its version.")
     suggestions: list[WordSuggestion] = Field(description="At most `top_k`.")
-
-
-class Continuations(BaseModel):
-    """The next words, likeliest first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONTINUATIONS_ANSWER]})
-
-    model: str = Field(description="Model that answered.")
-    version: int = Field(description="Its version.")
-    continuations: list[TextContinuation] = Field(description="At most `top_k`.")
+    warnings: list[str] = Field(default_factory=list, description="What was left out of the answer; none: all of it is there.")
 
 
 router = APIRouter(route_class=HotRoute, tags=["Ask"])
 
 _Name = Annotated[str, Path(description="A next-word model's name.", openapi_examples=examples.names(examples.NEXT_WORD))]
-_Question = Annotated[NextWordBody, BodyParameter(openapi_examples=examples.bodies(examples.NEXT_WORD))]
+_Question = Annotated[NextWordBody, BodyParameter(openapi_examples=examples.bodies((*examples.NEXT_WORD, *typing_examples.SUGGESTIONS)))]
+_responses: dict[int | str, dict[str, Any]] = {200: {"content": STREAM_CONTENT}, **documented((*TASK_ERRORS, PersonalWordsOff))}
 
 
 @router.post(
@@ -81,9 +140,9 @@ _Question = Annotated[NextWordBody, BodyParameter(openapi_examples=examples.bodi
     response_model=Suggestions | Continuations,
     summary="Suggest the next words",
     response_description="Words, or continuations where `words` is over 1; likeliest first.",
-    responses=documented(TASK_ERRORS),
+    responses=_responses,
 )
-async def next_word(request: Request, body: _Question, name: _Name) -> dict[str, Any]:
+async def next_word(request: Request, body: _Question, name: _Name) -> dict[str, Any] | Response:
     """Suggest the word that follows a text or completes its last one, or continue the text by several words."""
     return await _answer(request, body, name, None)
 
@@ -93,32 +152,54 @@ async def next_word(request: Request, body: _Question, name: _Name) -> dict[str,
     response_model=Suggestions | Continuations,
     summary="Suggest the next words with one version",
     response_description="Words, or continuations where `words` is over 1; likeliest first.",
-    responses=documented(TASK_ERRORS),
+    responses=_responses,
 )
-async def next_word_with_version(request: Request, body: _Question, name: _Name, version: Version) -> dict[str, Any]:
+async def next_word_with_version(request: Request, body: _Question, name: _Name, version: Version) -> dict[str, Any] | Response:
     """The same with the version that the path says."""
     return await _answer(request, body, name, version)
 
 
-def dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, body: NextWordBody) -> Dialogue[dict[str, Any]]:
+def dialogue(manifest: Manifest, language: Language | None, body: NextWordBody) -> Dialogue[dict[str, Any]]:
     """What the model is run on for this body; returns the answer without the model's name, ready for JSON.
 
     Raises:
         WrongTask: not a next-word model.
     """
-    if not isinstance(manifest.task, NextWordTask) or tokenizer is None:
+    if not isinstance(manifest.task, NextWordTask) or language is None:
         raise wrong_task(manifest)
-    return _dialogue(manifest, tokenizer, body)
+    return _dialogue(language, body)
 
 
-async def _answer(request: Request, body: NextWordBody, name: str, version: int | None) -> dict[str, Any]:
+async def _answer(request: Request, body: NextWordBody, name: str, version: int | None) -> dict[str, Any] | Response:
     model = model_of(request, name, version)
-    answer = await model.ask(dialogue(model.manifest, model.tokenizer, body), timeout_s(request))
+    if body.stream and body.words > 1:
+        return await _streamed(model, body, timeout_s(request))
+    if body.is_blended and body.words == 1:
+        answer = await blend(request, model, _asked(body))
+    else:
+        answer = await model.ask(dialogue(model.manifest, model.language, body), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, **answer}
 
 
-def _dialogue(manifest: Manifest, tokenizer: WordTokenizer, body: NextWordBody) -> Dialogue[dict[str, Any]]:
-    choice = Choice(body.top_k, body.temperature, body.seed)
+def _asked(body: NextWordBody) -> Asked:
+    try:
+        return body.asked()
+    except QuestionError as error:
+        raise BadQuestion.of(error) from error
+
+
+async def _streamed(model: ServedModel, body: NextWordBody, timeout_s: float) -> Response:
+    try:
+        order = body.order()
+    except QuestionError as error:
+        raise BadQuestion.of(error) from error
+    return await stream(await Writing.begin(model, body.text, order, timeout_s=timeout_s), order)
+
+
+def _dialogue(language: Language, body: NextWordBody) -> Dialogue[dict[str, Any]]:
     if body.words == 1:
-        return {"suggestions": (yield from suggest(manifest, tokenizer, body.text, choice))}
-    return {"continuations": (yield from continue_text(manifest, tokenizer, body.text, choice, words=body.words))}
+        body.check_plain()
+        return {"suggestions": (yield from plain(language, body.asked()))}
+    if body.stream:
+        raise QuestionError("one answer to several questions is no stream: ask the model's own route", where=("stream",))
+    return {"continuations": (yield from continued(language, body.text, body.order()))}

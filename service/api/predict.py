@@ -16,9 +16,9 @@ from service.api.deps import Version, model_of, timeout_s
 from service.api.hot_route import HotRoute
 from service.api.problem import QUESTION_ERRORS, documented
 from service.contract.manifest import ClassifyTask, ForecastTask, Manifest, NextWordTask
-from service.contract.tokenizer import WordTokenizer
 from service.errors import BadQuestion
 from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.language import Language
 
 MAX_INSTANCES = 1000
 MAX_TEXTS = 100
@@ -76,7 +76,7 @@ async def predict_with_version(request: Request, body: _Question, name: _Name, v
     return await _answer(request, body, name, version)
 
 
-def instances_dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, instances: Sequence[Any]) -> Dialogue[list[Any]]:
+def instances_dialogue(manifest: Manifest, language: Language | None, instances: Sequence[Any]) -> Dialogue[list[Any]]:
     """What the model is run on for these instances, as JSON has them; returns one prediction for each, ready for JSON.
 
     Raises:
@@ -86,21 +86,21 @@ def instances_dialogue(manifest: Manifest, tokenizer: WordTokenizer | None, inst
     match manifest.task:
         case ForecastTask():
             series = _parsed(forecast.ForecastBody, {"series": list(instances)})
-            return _renamed(forecast.dialogue(manifest, tokenizer, series), lambda answer: answer["forecasts"])
+            return _renamed(forecast.dialogue(manifest, language, series), lambda answer: answer["forecasts"])
         case ClassifyTask():
             sequences = _parsed(classify.ClassifyBody, {"sequences": list(instances)})
-            return _renamed(classify.dialogue(manifest, tokenizer, sequences), lambda answer: answer["predictions"])
+            return _renamed(classify.dialogue(manifest, language, sequences), lambda answer: answer["predictions"])
         case NextWordTask():
             if len(instances) > MAX_TEXTS:
                 message = f"{len(instances)} instances: at most {MAX_TEXTS} of a next-word model in one request"
                 raise BadQuestion(f"instances: {message}", errors=[{"where": ["instances"], "message": message}])
             texts = [_text(instance, position) for position, instance in enumerate(instances)]
-            return _in_turn(next_word.dialogue(manifest, tokenizer, text) for text in texts)
+            return _in_turn(next_word.dialogue(manifest, language, text) for text in texts)
 
 
 async def _answer(request: Request, body: PredictBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    predictions = await model.ask(instances_dialogue(model.manifest, model.tokenizer, body.instances), timeout_s(request))
+    predictions = await model.ask(instances_dialogue(model.manifest, model.language, body.instances), timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, "predictions": predictions}
 
 
@@ -131,6 +131,9 @@ def _renamed(dialogue: Dialogue[dict[str, Any]], answers: Callable[[dict[str, An
 
 def _in_turn(dialogues: Iterable[Dialogue[dict[str, Any]]]) -> Dialogue[list[Any]]:
     answers = []
-    for dialogue in dialogues:
-        answers.append((yield from dialogue))  # noqa: PERF401 - a comprehension cannot yield
+    for position, dialogue in enumerate(dialogues):
+        try:
+            answers.append((yield from dialogue))
+        except QuestionError as error:
+            raise QuestionError(error.message, where=("instances", position, *error.where)) from error
     return answers

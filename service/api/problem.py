@@ -1,4 +1,4 @@
-"""Errors on the wire: RFC 9457 `application/problem+json`; below /v2 and /v1/timeseries as those protocols write them."""
+"""Errors on the wire: RFC 9457 `application/problem+json`; below /v2, /v1/timeseries and /openai as those protocols write them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from service.api.compat.openai_errors import PREFIX as OPENAI_PREFIX
+from service.api.compat.openai_errors import openai_no_route, openai_response
 from service.errors import (
     BadQuestion,
     BodyTooLarge,
@@ -90,6 +92,8 @@ def error_response(error: ServiceError, *, path: str) -> Response:
         return Response(
             orjson.dumps({"error": error.detail}), oip_status(type(error)), headers=error.headers, media_type="application/json"
         )
+    if path.startswith(OPENAI_PREFIX):
+        return openai_response(error)
     if path.startswith(TIMESERIES_PREFIX):
         return _timeseries_response(error.status, error.detail, kind=error.slug, errors=error.errors, headers=error.headers)
     return problem_response(
@@ -112,6 +116,8 @@ def no_route_response(status: int, title: str, *, method: str, path: str, header
     detail = f"{method} {path}: {title}; the routes are listed at /docs"
     if speaks_oip(path):
         return oip_response(status, detail, headers=headers)
+    if path.startswith(OPENAI_PREFIX):
+        return openai_no_route(status, detail, headers=headers)
     if path.startswith(TIMESERIES_PREFIX):
         return _timeseries_response(status, detail, kind=NO_ROUTE, headers=headers)
     return problem_response(status=status, slug=NO_ROUTE, title=title, detail=detail, headers=headers)

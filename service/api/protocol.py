@@ -42,8 +42,12 @@ class InferBody(Body):
     model_name: Name | None = Field(default=None, description="Some clients repeat it here; the path counts.")
     model_version: Name | None = Field(default=None, description="Some clients repeat it here; the path counts.")
     parameters: RequestParameters | None = Field(default=None, description="How to run it.")
-    inputs: list[InputTensor] = Field(min_length=1, max_length=MAX_TENSORS, description="Every input of the graph.")
-    outputs: list[WantedOutput] | None = Field(default=None, max_length=MAX_TENSORS, description="The outputs wanted; by default all.")
+    inputs: list[InputTensor] = Field(
+        min_length=1, max_length=MAX_TENSORS, description="Every input of the graph; of a step of a sequence all but its states."
+    )
+    outputs: list[WantedOutput] | None = Field(
+        default=None, max_length=MAX_TENSORS, description="The outputs wanted; by default all, of a step of a sequence all but its states."
+    )
     binary: ClassVar[memoryview] = memoryview(b"")
     """What follows the JSON: tensors as bytes, in the order of `inputs`."""
 
@@ -79,6 +83,9 @@ class InferAnswer(BaseModel):
     model_name: str = Field(description="Model that answered.")
     model_version: str = Field(description="Its version.")
     id: str | None = Field(default=None, description="As it was sent; left out where none was.")
+    parameters: dict[str, int | str] | None = Field(
+        default=None, description="Of a step of a sequence: its `sequence_id` and `sequence_index`; else left out."
+    )
     outputs: list[OutputTensor] = Field(description="The outputs that were asked for.")
 
 

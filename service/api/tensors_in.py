@@ -6,7 +6,7 @@ JSON has no NaN: in floating-point tensors `null` stands for it. In bytes it sta
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import chain
 from typing import Any
 
@@ -22,8 +22,8 @@ from service.tasks.dialogue import QuestionError, Where
 _ACCEPTED: dict[str, frozenset[type]] = {"b": frozenset({bool}), "i": frozenset({int}), "f": frozenset({int, float, type(None)})}
 
 
-def decode(manifest: Manifest, body: InferBody) -> Tensors:
-    """Graph inputs of a body.
+def decode(manifest: Manifest, body: InferBody, *, kept: Container[str] = ()) -> Tensors:
+    """Graph inputs of a body, but for those that are `kept` here for a sequence.
 
     Raises:
         QuestionError: what `checked_tensors` raises; data that do not fill a tensor or are not of its type; bytes behind the JSON that no
@@ -44,7 +44,7 @@ def decode(manifest: Manifest, body: InferBody) -> Tensors:
             raise QuestionError(f"the body ends {size - len(data)} bytes before the end of {spec.name!r}", where=(*where, "parameters"))
         return from_bytes(spec, tensor.shape, data, where)
 
-    tensors = checked_tensors(manifest, body.inputs, array)
+    tensors = checked_tensors(manifest, body.inputs, array, kept=kept)
     if used != len(binary):
         raise QuestionError(f"{len(binary)} bytes behind the JSON: the inputs' binary_data_size add up to {used}", where=("inputs",))
     return tensors

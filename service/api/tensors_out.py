@@ -5,7 +5,7 @@ JSON has no NaN and no infinity: `null` stands for them. Bytes are row-major and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,25 +15,33 @@ from numpy.typing import NDArray
 from service.api.protocol import InferBody
 from service.contract.golden import Tensors
 from service.contract.manifest import Manifest
-from service.contract.tokenizer import WordTokenizer
+from service.contract.subwords import AnyTokenizer
 from service.oip.tensors_out import Wanted, chosen_outputs, classifications, tensor_bytes, text_bytes, value_names
 
 Json = dict[str, Any]
 
 
-def wanted_outputs(manifest: Manifest, body: InferBody) -> list[Wanted]:
-    """The outputs to answer with; raises what `chosen_outputs` raises."""
+def wanted_outputs(manifest: Manifest, body: InferBody, *, kept: Container[str] = ()) -> list[Wanted]:
+    """The outputs to answer with; as `chosen_outputs`."""
     binary = body.parameters is not None and body.parameters.binary_data_output
-    return chosen_outputs(manifest, body.outputs or (), rows=body.inputs[0].shape[0], binary=binary)
+    return chosen_outputs(manifest, body.outputs or (), rows=body.inputs[0].shape[0], binary=binary, kept=kept)
 
 
 def encode(
-    manifest: Manifest, body: InferBody, wanted: Sequence[Wanted], outputs: Tensors, *, tokenizer: WordTokenizer | None = None
+    manifest: Manifest,
+    body: InferBody,
+    wanted: Sequence[Wanted],
+    outputs: Tensors,
+    *,
+    tokenizer: AnyTokenizer | None = None,
+    parameters: Mapping[str, int | str] | None = None,
 ) -> tuple[bytes, int | None]:
-    """The answer to a body, and how many bytes of it are JSON where tensors follow as bytes."""
+    """The answer to a body with these parameters, and how many bytes of it are JSON where tensors follow as bytes."""
     answer: Json = {"model_name": manifest.name, "model_version": str(manifest.version)}
     if body.id is not None:
         answer["id"] = body.id
+    if parameters:
+        answer["parameters"] = parameters
     datatypes = {spec.name: spec.datatype for spec in manifest.outputs}
     answer["outputs"] = tensors = []
     behind: list[bytes] = []

@@ -19,10 +19,11 @@ from service.contract.entry import Entry
 from service.contract.forecast_task import ForecastTask as ForecastTask  # a part of the manifest, read from here
 from service.contract.int8 import INT8_FILES, Int8
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest manifest schema that this release reads and the one it writes.
 
-2 brought `int8`; 3 the time zone, holidays, kind of target, correlation of errors and static categories of forecasters.
+2 brought `int8`; 3 the time zone, holidays, kind of target, correlation of errors and static categories of forecasters; 4 subwords and the
+pointer of next-word models.
 """
 
 PARITY_TOLERANCE = 1e-4
@@ -51,11 +52,24 @@ class TensorSpec(Entry):
     description: str = Field(default="", description="Axes and units, for people.")
 
 
+class Pointer(Entry):
+    """A pointer to the recent words of a text, a continuous cache (Grave et al. 2017), that is mixed with what the graph says.
+
+    p = (1 - share) p_graph + share p_pointer, p_pointer(w) proportional to the sum, over the last `window` positions i before the last, t,
+    of exp(sharpness v_t . v_i) where the token after i is w. v are the graph's `vectors`. Where nothing was read before t, p = p_graph.
+    """
+
+    window: int = Field(ge=1, description="Positions that it looks back on.")
+    sharpness: float = Field(gt=0, description="How much more positions count whose vectors are like the last one.")
+    share: float = Field(gt=0, lt=1, description="Its share of the mixture.")
+
+
 class NextWordTask(Entry):
     """Tokens and state -> log-probabilities of the next token, the best `top_k` of them, and the state after the last token.
 
     Graph inputs: `tokens` (batch, time) and the states (batch, layers, hidden) named in `Manifest.state`, zero at a start. Outputs:
-    `log_probs` (batch, vocabulary), `top_ids` and `top_log_probs` (batch, top_k) with the special tokens left out, and the new states.
+    `log_probs` (batch, vocabulary), `top_ids` and `top_log_probs` (batch, top_k) without special tokens, the new states, and, where there
+    is a pointer, `vectors` (batch, time, width): the vector behind each token that was read, of unit length.
     A text starts with the token `end_id`, as if a sentence had just ended.
     """
 
@@ -64,6 +78,12 @@ class NextWordTask(Entry):
     top_k: int = Field(ge=1, description="Suggestions in the graph's `top_ids`.")
     end_id: int = Field(ge=0, description="Id of the token that ends a sentence and begins a text.")
     unknown_id: int = Field(ge=0, description="Id of the token that stands for every word out of the vocabulary.")
+    tokens: Literal["words", "subwords"] = Field(
+        default="words", description="What tokenizer.json makes of a text: words, or pieces of them."
+    )
+    pointer: Pointer | None = Field(
+        default=None, description="The pointer to recent words that answers are mixed with; none: the graph alone."
+    )
 
     @model_validator(mode="after")
     def _ids_exist(self) -> NextWordTask:
@@ -153,7 +173,7 @@ class Training(Entry):
 class Manifest(Entry):
     """The whole manifest, `manifest.json` in the artifact's folder."""
 
-    schema_version: Literal[1, 2, 3] = Field(default=3, description="Version of this schema.")
+    schema_version: Literal[1, 2, 3, 4] = Field(default=4, description="Version of this schema.")
     name: str = Field(pattern=NAME_PATTERN, description="Model name; the folder above the version.")
     version: int = Field(ge=1, description="Version; the folder's name.")
     created: str = Field(description="UTC time of publication, ISO 8601.")
@@ -182,6 +202,8 @@ class Manifest(Entry):
             raise ValueError(f"parity {worst:.2g} is over {PARITY_TOLERANCE:g}: the exported graphs do not compute what was trained")
         if self.int8 is not None and self.schema_version == 1:
             raise ValueError("int8 came with schema_version 2")
+        if isinstance(self.task, NextWordTask) and self.schema_version < 4 and (self.task.pointer or self.task.tokens != "words"):
+            raise ValueError("pointer and subwords came with schema_version 4")
         wanted = INT8_FILES if self.int8 is not None and self.int8.published else frozenset()
         if INT8_FILES & set(self.files) != wanted:
             raise ValueError(f"{' and '.join(sorted(INT8_FILES))} are listed where int8 is published, and only there")

@@ -47,7 +47,7 @@ def _graph(task: Task) -> tuple[set[str], set[str]]:
             covariates = {name for name, columns in (("past", task.past), ("future", task.known), ("static", task.static)) if columns}
             return {"target"} | covariates, {"quantiles"}
         case NextWordTask():
-            return {"tokens"}, {"log_probs", "top_ids", "top_log_probs"}
+            return {"tokens"}, {"log_probs", "top_ids", "top_log_probs"} | ({"vectors"} if task.pointer else set())
         case ClassifyTask():
             return {"sequence"}, {"probabilities"}
 

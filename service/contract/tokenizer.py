@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.jamo import typed_letters
 from service.contract.manifest import ArtifactError
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ class WordTokenizer:
         if self._ids != vocabulary:
             raise ArtifactError("tokenizer.json does not number its words 0, 1, 2 and so on: publish the model again")
         self.end_id, self.unknown_id = self._ids[END], self._ids[UNKNOWN]
-        self._alphabetical = sorted(set(self._ids.values()) - {self.end_id, self.unknown_id}, key=self.words.__getitem__)
+        self.hidden_ids: tuple[int, ...] = (self.end_id, self.unknown_id)
+        letters = {number: typed_letters(word) for number, word in enumerate(self.words) if number not in self.hidden_ids}
+        self._alphabetical = np.array(sorted(letters, key=letters.__getitem__), np.intp)
+        self._letters = sorted(letters.values())
 
     @classmethod
     def train(cls, lines: Iterable[str], *, vocabulary: int) -> WordTokenizer:
@@ -110,35 +114,50 @@ class WordTokenizer:
         """Ids of the words of each line, without `END`; on all cores."""
         return [list(encoding.ids) for encoding in self._library.encode_batch_fast(list(lines))]
 
+    def located(self, line: str) -> list[tuple[int, int, int]]:
+        """Id of each token of one line, as `encode` gives them, and where it begins and ends in the line."""
+        found = self._library.encode(line)
+        return [(number, start, stop) for number, (start, stop) in zip(found.ids, found.offsets, strict=True)]
+
     def context(self, text: str) -> Context:
         """Split a text under the cursor into tokens and the word being typed.
 
         The tokens begin with `END`; each line end in the text is one more. Letters or digits at the very end are the word being typed.
         """
-        text = unicodedata.normalize("NFC", text)
-        cut = len(text)
-        while cut and (text[cut - 1].isalnum() or text[cut - 1] in _APOSTROPHES):
-            cut -= 1
-        prefix = text[cut:].lstrip(_APOSTROPHES)  # no word begins with a quote
-        finished = text[: len(text) - len(prefix)]
-        ids = [self.end_id]
-        for position, line in enumerate(finished.split("\n")):
-            if position and ids[-1] != self.end_id:
-                ids.append(self.end_id)
-            ids.extend(self.encode(line))
-        return Context(tuple(ids), prefix.lower())
+        return read_context(text, self.encode, end_id=self.end_id)
+
+    def opening(self, text: str) -> str:
+        """What the next token must begin with: the word being typed, '' where there is none."""
+        return cut_typed(text)[1]
+
+    def completions(self, prefix: str) -> NDArray[np.intp]:
+        """Ids of the words that begin with `prefix`, as `context` gives it, in alphabetical order; special tokens never do.
+
+        Hangul is compared as it is typed, letter by letter: a syllable still being composed begins the words that it may become.
+        """
+        typed = typed_letters(prefix)
+        first = bisect_left(self._letters, typed)
+        last = bisect_right(self._letters, typed, lo=first, key=lambda letters: letters[: len(typed)])
+        return self._alphabetical[first:last]
 
     def begins_with(self, prefix: str) -> NDArray[np.bool_]:
-        """Which words begin with `prefix`, as `context` gives it, (vocabulary,); special tokens never do."""
-
-        def beginning(number: int) -> str:
-            return self.words[number][: len(prefix)]
-
+        """Which words are `completions`, (vocabulary,)."""
         begins = np.zeros(len(self.words), np.bool_)
-        first = bisect_left(self._alphabetical, prefix, key=beginning)
-        last = bisect_right(self._alphabetical, prefix, lo=first, key=beginning)
-        begins[self._alphabetical[first:last]] = True
+        begins[self.completions(prefix)] = True
         return begins
+
+    def rest(self, opening: str, token: int) -> str:  # noqa: ARG002 - of subwords it depends on both
+        """What of `opening` is still to be written behind a token that begins with it: nothing."""
+        return ""
+
+    def addition(self, text: str, token: int) -> str:
+        """What a token adds to `text`, of which the last character is enough: its word, a space before it where one is needed."""
+        word = self.words[token]
+        if word == END:
+            return "\n"
+        if not text or text[-1].isspace():
+            return word
+        return join_words((text[-1], word))[1:]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of tokens: words joined by spaces, punctuation as it is written, a line end for `END`."""
@@ -150,6 +169,27 @@ class WordTokenizer:
         from tokenizers import Tokenizer  # here: it takes 10 MB that most services need not
 
         return Tokenizer.from_str(self.to_json())
+
+
+def read_context(text: str, encode: Callable[[str], list[int]], *, end_id: int) -> Context:
+    """A text under the cursor as `encode` reads its finished lines; a line end is `end_id`, which is also at the start."""
+    finished, prefix = cut_typed(text)
+    ids = [end_id]
+    for position, line in enumerate(finished.split("\n")):
+        if position and ids[-1] != end_id:
+            ids.append(end_id)
+        ids.extend(encode(line))
+    return Context(tuple(ids), prefix)
+
+
+def cut_typed(text: str) -> tuple[str, str]:
+    """A text as what is finished, NFC-normalised, and the word being typed, in lower case too; no word begins with a quote."""
+    text = unicodedata.normalize("NFC", text)
+    cut = len(text)
+    while cut and (text[cut - 1].isalnum() or text[cut - 1] in _APOSTROPHES or unicodedata.category(text[cut - 1])[0] == "M"):
+        cut -= 1
+    prefix = text[cut:].lstrip(_APOSTROPHES)
+    return text[: len(text) - len(prefix)], "".join(map(str.lower, prefix))  # letter by letter, as the `tokenizers` library does
 
 
 def _file_text(vocabulary: Mapping[str, int]) -> str:

@@ -55,7 +55,7 @@ class Catalogue:
         """How a model is run."""
         model = found_model(self.registry, request.name, request.version)
         config = model_config(model, self.settings, self.registry.versions(model.manifest.name))
-        return messages.ModelConfigResponse(config=ParseDict(config.model_dump(), messages.ModelConfig()))
+        return messages.ModelConfigResponse(config=ParseDict(config.model_dump(exclude_none=True), messages.ModelConfig()))
 
     def model_statistics(self, request: messages.ModelStatisticsRequest) -> messages.ModelStatisticsResponse:
         """Counts and times of all models, of one, or of one version."""

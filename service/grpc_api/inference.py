@@ -13,9 +13,11 @@ from service.grpc_api.calls import Call, Context
 from service.grpc_api.ending import Ending
 from service.grpc_api.messages import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from service.grpc_api.status import Refusal
-from service.grpc_api.tensors import read_question, written_answer
+from service.grpc_api.tensors import read_parameters, read_question, read_step, write_step, written_answer
 from service.lifecycle.registry import ModelRegistry
 from service.oip.reference import version_number
+from service.sequences.attempt import Asked
+from service.sequences.sequences import Sequences
 from service.served_model import ServedModel
 from service.settings import Settings
 
@@ -31,15 +33,25 @@ class Inference:
 
     registry: ModelRegistry
     settings: Settings
+    sequences: Sequences
 
     async def infer(self, request: ModelInferRequest, left_s: float | None) -> ModelInferResponse:
         """The outputs of a model's graph."""
         model = found_model(self.registry, request.model_name, request.model_version)
-        question = read_question(model.manifest, request)
-        limits = (self.settings.timeout_s, left_s, question.parameters.timeout / 1_000_000 or None)
+        parameters = read_parameters(request)
+        step = read_step(parameters)
+        limits = (self.settings.timeout_s, left_s, parameters.timeout / 1_000_000 or None)
         timeout_s = min(limit for limit in limits if limit is not None)
-        outputs = await model.infer(question.tensors, timeout_s, question.parameters.priority)
-        return written_answer(model, request, question.wanted, outputs)
+        if step is None:
+            question = read_question(model.manifest, request)
+            outputs = await model.infer(question.tensors, timeout_s, parameters.priority)
+            return written_answer(model, request, question.wanted, outputs)
+        version = version_number(request.model_version) if request.model_version else None
+        asked = Asked(step, model, lambda manifest: read_question(manifest, request, sequence=True), version)
+        taken = await self.sequences.take(asked, timeout_s=timeout_s, priority=parameters.priority)
+        answer = written_answer(taken.model, request, taken.question.wanted, taken.outputs)
+        write_step(answer, step, taken.index)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,21 @@ from service.grpc_api.inference import Inference, Stream
 from service.grpc_api.repository import Repository
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.sequences.sequences import Sequences
 from service.settings import Settings
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A", bound=Message)
 
 
-def inference_service(registry: ModelRegistry, settings: Settings, telemetry: Telemetry, ending: Ending) -> grpc.GenericRpcHandler:
+def inference_service(
+    registry: ModelRegistry, settings: Settings, telemetry: Telemetry, sequences: Sequences, ending: Ending
+) -> grpc.GenericRpcHandler:
     """The service over these models."""
     catalogue = Catalogue(registry, settings)
     repository = Repository(registry)
     absent = Absent(registry, settings)
-    infer = Inference(registry, settings).infer
+    infer = Inference(registry, settings, sequences).infer
 
     def call(name: str, request: type[R], answer: Answer[R, A]) -> tuple[str, grpc.RpcMethodHandler[Any, Any]]:
         return name, grpc.unary_unary_rpc_method_handler(Call(name, request, answer, telemetry).handle)

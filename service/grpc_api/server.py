@@ -12,6 +12,7 @@ from service.grpc_api.inference_service import inference_service
 from service.grpc_api.serving import cannot_listen
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.sequences.sequences import Sequences
 from service.settings import Settings
 
 MAX_CALLS = 4096
@@ -21,12 +22,13 @@ MAX_CALLS = 4096
 class GrpcServer:
     """Serves the models of a registry from `start` to `stop`, which are awaited on the same event loop."""
 
-    def __init__(self, registry: ModelRegistry, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(self, registry: ModelRegistry, settings: Settings, telemetry: Telemetry, sequences: Sequences) -> None:
         self.port = 0
         """Where it listens, once it does."""
         self._registry = registry
         self._settings = settings
         self._telemetry = telemetry
+        self._sequences = sequences
         self._ending = Ending()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -44,7 +46,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", int(settings.workers > 1)),  # workers share a port; one alone does not, so that no other takes half
             )
         )
-        inference = inference_service(self._registry, settings, self._telemetry, self._ending)
+        inference = inference_service(self._registry, settings, self._telemetry, self._sequences, self._ending)
         self._server.add_generic_rpc_handlers((inference, health_service(Health(self._registry, self._ending))))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from service.errors import StartupError
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.sequences.sequences import Sequences
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def grpc_beside(registry: ModelRegistry, settings: Settings, telemetry: Telemetry) -> AsyncIterator[GrpcServer | None]:
+async def grpc_beside(
+    registry: ModelRegistry, settings: Settings, telemetry: Telemetry, sequences: Sequences
+) -> AsyncIterator[GrpcServer | None]:
     """Inside, the models are served over gRPC; None, and nothing is served, where no port is set for it.
 
     Leaving it finishes what is in flight.
@@ -28,7 +31,7 @@ async def grpc_beside(registry: ModelRegistry, settings: Settings, telemetry: Te
     if settings.grpc_port is None:
         yield None
         return
-    server = _server_type()(registry, settings, telemetry)
+    server = _server_type()(registry, settings, telemetry, sequences)
     await server.start()
     try:
         yield server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,9 +15,10 @@ from service.contract.golden import DTYPES, Tensors
 from service.contract.manifest import Manifest, TensorSpec
 from service.errors import BadQuestion
 from service.grpc_api.messages import InferParameter, ModelInferRequest, ModelInferResponse
-from service.oip.parameters import NO_PARAMETERS, OutputParameters, RequestParameters, refuse_sequence
+from service.oip.parameters import NO_PARAMETERS, OutputParameters, RequestParameters, asked_step
 from service.oip.tensors_in import MAX_TENSORS, NO_SHARED_MEMORY_IN, check_finite, check_size, checked_tensors, from_bytes
 from service.oip.tensors_out import Wanted, chosen_outputs, classifications, tensor_bytes, text_bytes, value_names
+from service.sequences.step import Step
 from service.served_model import ServedModel
 from service.tasks.dialogue import QuestionError, Where
 
@@ -38,7 +39,6 @@ class Question:
 
     tensors: Tensors
     wanted: list[Wanted]
-    parameters: RequestParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +49,57 @@ class _Asked:
     parameters: OutputParameters | None
 
 
-def read_question(manifest: Manifest, request: ModelInferRequest) -> Question:
-    """What a request asks of a model.
+def read_parameters(request: ModelInferRequest) -> RequestParameters:
+    """How a request is to be run.
+
+    Raises:
+        BadQuestion: a parameter is of another kind, or the request has too many parts.
+    """
+    try:
+        _check_bounds(request)
+        return _read(RequestParameters, request.parameters, ("parameters",)) or NO_PARAMETERS
+    except QuestionError as error:
+        raise BadQuestion.of(error) from error
+
+
+def read_step(parameters: RequestParameters) -> Step | None:
+    """The step that a request is of its sequence; None where it stands for itself.
+
+    Raises:
+        BadQuestion: what it says of its sequence does not go together.
+    """
+    try:
+        return asked_step(parameters)
+    except QuestionError as error:
+        raise BadQuestion.of(error) from error
+
+
+def read_question(manifest: Manifest, request: ModelInferRequest, *, sequence: bool = False) -> Question:
+    """What a request, whose parameters are read, asks of a model; as a step of a sequence it leaves out the states.
 
     Raises:
         BadQuestion: it cannot be asked this.
     """
+    kept = manifest.state if sequence else {}
     try:
-        _check_bounds(request)
-        parameters = _read(RequestParameters, request.parameters, ("parameters",)) or NO_PARAMETERS
-        refuse_sequence(parameters)
-        tensors = _tensors(manifest, request)
+        tensors = _tensors(manifest, request, kept)
         asked = [
             _Asked(output.name, _read(OutputParameters, output.parameters, ("outputs", position, "parameters")))
             for position, output in enumerate(request.outputs)
         ]
         rows = len(next(iter(tensors.values())))
-        return Question(tensors, chosen_outputs(manifest, asked, rows=rows, binary=True), parameters)
+        return Question(tensors, chosen_outputs(manifest, asked, rows=rows, binary=True, kept=kept.values()))
     except QuestionError as error:
         raise BadQuestion.of(error) from error
+
+
+def write_step(answer: ModelInferResponse, step: Step, index: int) -> None:
+    """Say in an answer which step of which sequence it is of."""
+    if isinstance(step.sequence, str):
+        answer.parameters["sequence_id"].string_param = step.sequence
+    else:
+        answer.parameters["sequence_id"].uint64_param = step.sequence
+    answer.parameters["sequence_index"].int64_param = index
 
 
 def written_answer(model: ServedModel, request: ModelInferRequest, wanted: list[Wanted], outputs: Tensors) -> ModelInferResponse:
@@ -103,10 +135,10 @@ def _check_bounds(request: ModelInferRequest) -> None:
             raise QuestionError(NO_SHARED_MEMORY_IN, where=("inputs", position, "parameters", "shared_memory_region"))
 
 
-def _tensors(manifest: Manifest, request: ModelInferRequest) -> Tensors:
+def _tensors(manifest: Manifest, request: ModelInferRequest, kept: Container[str]) -> Tensors:
     raw = request.raw_input_contents
     if not raw:
-        return checked_tensors(manifest, request.inputs, _from_contents)
+        return checked_tensors(manifest, request.inputs, _from_contents, kept=kept)
     if len(raw) != len(request.inputs):
         raise QuestionError(f"{len(raw)} of them for {len(request.inputs)} inputs: send one for each", where=("raw_input_contents",))
     chunks = enumerate(raw)
@@ -118,7 +150,7 @@ def _tensors(manifest: Manifest, request: ModelInferRequest) -> Tensors:
         check_size(spec, tensor.shape, len(data), ("raw_input_contents", position))
         return from_bytes(spec, tensor.shape, data, where)
 
-    return checked_tensors(manifest, request.inputs, array)
+    return checked_tensors(manifest, request.inputs, array, kept=kept)
 
 
 def _from_contents(spec: TensorSpec, tensor: _Input, where: Where) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from service.observe.model_metrics import Watched
 from service.observe.telemetry import Telemetry
 from service.served_model import ServedModel
 from service.settings import Settings
+from service.tasks.memory import LruMemory, MemoryPool
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Updater:
         self._settings = settings.model_copy(update={"threads": threads})
         self._running = threading.BoundedSemaphore(max(1, cores // (settings.workers * threads))) if threads > 1 else None
         self._telemetry = telemetry
+        self._memories = MemoryPool(settings.state_cache_mb * 1_000_000) if settings.state_cache_mb else None
         self._fingerprints: dict[tuple[str, int], Hashable] = {}
         self._counting = threading.Lock()  # guards the next two, and `_fingerprints`
         self._living: Counter[tuple[str, int]] = Counter()  # models of a version that are not closed yet; several while it is replaced
@@ -149,14 +151,26 @@ class Updater:
 
     def _load(self, location: Location, before: ServedModel | None) -> ServedModel:
         seen = fingerprint(location.folder)
-        meter = before.batcher.meter if before else None
-        model = ServedModel.load(location, root=self._settings.models, settings=self._settings, meter=meter, running=self._running)
+        model = ServedModel.load(
+            location,
+            root=self._settings.models,
+            settings=self._settings,
+            meter=before.batcher.meter if before else None,
+            running=self._running,
+            memory=self._memory(before),
+        )
         with self._counting:
             self._living[location.name, location.version] += 1
             self._fingerprints[location.name, location.version] = seen
         what = (model.manifest.task.kind, model.precision, model.device)
         logger.info("loaded %s version %d: %s in %s on %s", location.name, location.version, *what)
         return model
+
+    def _memory(self, before: ServedModel | None) -> LruMemory | None:
+        """Where a model remembers what it reads: nothing that another one has read, even of its own version."""
+        if self._memories is None:
+            return None
+        return LruMemory(self._memories, before.memory.recall) if before and before.memory else LruMemory(self._memories)
 
     def _refuse(self, location: Location, reason: str) -> str:
         reason = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
@@ -209,4 +223,5 @@ def _watched(model: ServedModel) -> Watched:
         meter=batcher.meter,
         queued_rows=lambda: batcher.queued_rows,
         in_flight=lambda: batcher.in_flight,
+        recall=model.memory.recall if model.memory else None,
     )

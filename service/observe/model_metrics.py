@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.observe.memory_metrics import MODEL as MODEL
+from service.observe.memory_metrics import memory_metrics
 from service.observe.statistics import Histogram, Meter
+from service.tasks.memory import Recall
 
-MODEL = ("model", "version")
 MAX_REASON = 200
 """Characters of a reason that become a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A served model as its metrics see it; the last two are read when they are asked for."""
+    """A served model as its metrics see it; `queued_rows` and `in_flight` are read when they are asked for.
+
+    `recall` is of a next-word model that remembers what it reads.
+    """
 
     model: str
     version: int
@@ -28,6 +33,7 @@ class Watched:
     meter: Meter
     queued_rows: Callable[[], int]
     in_flight: Callable[[], int]
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,9 @@ class ModelMetrics(Collector):
             family = HistogramMetricFamily(name, meaning, labels=MODEL)
             for one in watched:
                 histogram = of(one.meter)
-                family.add_metric([one.model, str(one.version)], _buckets(histogram), histogram.total)
+                family.add_metric([one.model, str(one.version)], buckets(histogram), histogram.total)
             yield family
+        yield from memory_metrics((one.model, one.version, one.recall) for one in watched if one.recall is not None)
 
 
 _HISTOGRAMS: tuple[tuple[str, str, Callable[[Meter], Histogram]], ...] = (
@@ -107,7 +114,7 @@ def _counters(watched: list[Watched]) -> Iterator[Metric]:
     yield from (failed, dropped, shadow)
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Counts of values at most each bound, which is how Prometheus wants them."""
     found = []
     total = 0

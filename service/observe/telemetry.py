@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.observe.model_metrics import MODEL, ModelMetrics, Watched
+from service.observe.model_metrics import ModelMetrics, Watched
 from service.observe.peers import Peers, Snapshot, added_up, families
-from service.observe.statistics import SECONDS_BUCKETS, ModelStatistics
+from service.observe.request_metrics import RequestMetrics
+from service.observe.sequence_metrics import SequenceMetrics
+from service.observe.statistics import ModelStatistics
 from service.observe.timeline import CURRENT
 
 UNKNOWN = "unknown"
 """The model of a request that names none that is served."""
-
-_RequestKey = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +29,36 @@ class Telemetry:
     """Metrics of one app, in a registry of its own. Label values are names of routes and of loaded models, never what a client sent."""
 
     registry: CollectorRegistry
-    requests: Counter
-    request_seconds: Histogram
+    requests: RequestMetrics
     rejected: Counter
     models: ModelMetrics
+    sequences: SequenceMetrics
     peers: Peers | None = None
     _models: set[tuple[str, str]] = field(default_factory=set)
-    _by_request: dict[_RequestKey, tuple[Counter, Histogram]] = field(default_factory=dict)
 
     @classmethod
     def create(cls, worker_folder: Path | None = None) -> Telemetry:
         """Fresh metrics, all zero; in `worker_folder` this process and the others of the service tell each other theirs."""
         own = CollectorRegistry()
         ProcessCollector(registry=own)
+        requests = RequestMetrics()
+        own.register(requests)
         models = ModelMetrics()
         own.register(models)
+        sequences = SequenceMetrics()
+        own.register(sequences)
         return cls(
             registry=own,
-            requests=Counter("carousel_requests", "Requests answered.", ("route", *MODEL, "status"), registry=own),
-            request_seconds=Histogram(
-                "carousel_request_seconds", "Time from body to answer.", ("route", *MODEL), buckets=SECONDS_BUCKETS, registry=own
-            ),
+            requests=requests,
             rejected=Counter("carousel_rejected", "Requests that got an error.", ("reason", "model"), registry=own),
             models=models,
+            sequences=sequences,
             peers=Peers(worker_folder) if worker_folder else None,
         )
 
     def answered(self, route: str, parameters: Mapping[str, object], status: int, seconds: float) -> None:
         """Count one answered request; of the path's `parameters`, `name` and `version` become labels where such a model is served."""
-        key = (route, *self._served(parameters), status)
-        metrics = self._by_request.get(key)
-        if metrics is None:  # looking labels up costs more than counting
-            metrics = (self.requests.labels(*key), self.request_seconds.labels(*key[:3]))
-            self._by_request[key] = metrics
-        metrics[0].inc()
-        metrics[1].observe(seconds)
+        self.requests.answered((route, *self._served(parameters)), status, seconds)
 
     def reject(self, reason: str, parameters: Mapping[str, object]) -> None:
         """Count one request that got an error: `reason` is the slug of a ServiceError, `parameters` are the path's."""
@@ -86,13 +81,8 @@ class Telemetry:
     def forget_model(self, model: str, version: int) -> None:
         """Show a model that is closed no longer."""
         self.models.watched.pop((model, version), None)
-        named = (model, str(version))
-        self._models.discard(named)
-        for key in [key for key in list(self._by_request) if key[1:3] == named]:
-            self._by_request.pop(key, None)
-            self.requests.remove(*key)
-            with suppress(KeyError):  # it went with another status
-                self.request_seconds.remove(*key[:3])
+        self._models.discard((model, str(version)))
+        self.requests.forget(model, str(version))
 
     def _served(self, parameters: Mapping[str, object]) -> tuple[str, str]:
         name = str(parameters.get("name", "")).partition("@")[0]

@@ -61,4 +61,4 @@ def _parsed(line: bytes) -> object:
 
 
 def _ask(model: ServedModel, instances: list[object]) -> list[Any]:
-    return converse(instances_dialogue(model.manifest, model.tokenizer, instances), model.backend.run)
+    return converse(instances_dialogue(model.manifest, model.language, instances), model.backend.run)

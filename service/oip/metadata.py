@@ -26,7 +26,7 @@ class ModelMetadata(BaseModel):
     name: str = Field(description="The model.")
     versions: list[str] = Field(description="Versions served.")
     platform: str = Field(description="What runs its graph.")
-    inputs: list[Tensor] = Field(description="All of them are needed.")
+    inputs: list[Tensor] = Field(description="All of them are needed; of a step of a sequence all but its states.")
     outputs: list[Tensor] = Field(description="What the graph gives.")
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from service.contract.manifest import TensorSpec
 from service.oip.metadata import PLATFORMS
+from service.oip.sequence_batching import SequenceBatching, sequence_batching
 from service.served_model import ServedModel
 from service.settings import Settings
 
@@ -49,12 +50,14 @@ class ModelConfig(BaseModel):
     input: list[ConfiguredTensor] = Field(description="What the graph takes.")
     output: list[ConfiguredTensor] = Field(description="What the graph gives.")
     instance_group: list[InstanceGroup] = Field(description="Where it runs.")
-    dynamic_batching: DynamicBatching = Field(description="How requests are put together.")
+    dynamic_batching: DynamicBatching | None = Field(default=None, description="How requests are put together, where no state is kept.")
+    sequence_batching: SequenceBatching | None = Field(default=None, description="How they are, where it is.")
 
 
 def model_config(model: ServedModel, settings: Settings, versions: list[int]) -> ModelConfig:
     """That of one version; `versions` are all that are served."""
     manifest = model.manifest
+    sequences = sequence_batching(manifest, settings)
     return ModelConfig(
         name=manifest.name,
         platform=PLATFORMS[model.backend_name],
@@ -66,11 +69,8 @@ def model_config(model: ServedModel, settings: Settings, versions: list[int]) ->
         instance_group=[
             InstanceGroup(name=manifest.name, kind="KIND_GPU" if model.device == "cuda" else "KIND_CPU", count=settings.instances)
         ],
-        dynamic_batching=DynamicBatching(
-            max_queue_delay_microseconds=round(settings.max_queue_delay_ms * 1000),
-            priority_levels=settings.priority_levels,
-            default_priority_level=(settings.priority_levels + 1) // 2,
-        ),
+        dynamic_batching=None if sequences else _dynamic_batching(settings),
+        sequence_batching=sequences,
     )
 
 
@@ -84,6 +84,14 @@ def version_policy(settings: Settings, versions: list[int]) -> dict[str, Any]:
             return {"latest": {"num_versions": int(count)}}
         case _:
             return {"specific": {"versions": versions}}
+
+
+def _dynamic_batching(settings: Settings) -> DynamicBatching:
+    return DynamicBatching(
+        max_queue_delay_microseconds=round(settings.max_queue_delay_ms * 1000),
+        priority_levels=settings.priority_levels,
+        default_priority_level=(settings.priority_levels + 1) // 2,
+    )
 
 
 def _tensor(spec: TensorSpec) -> ConfiguredTensor:

@@ -6,9 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.sequences.step import Step
 from service.tasks.dialogue import QuestionError
 
+MAX_SEQUENCE_ID = 128
+"""Characters of the name of a sequence, as of Triton's."""
+MAX_INDEX = 2**53 - 1
+
 SharedMemory = Annotated[Any, Field(description="Refused: no memory is shared with callers, tensors go in bodies.")]
+SequenceId = Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(max_length=MAX_SEQUENCE_ID)]
 
 
 class Parameters(BaseModel):
@@ -38,19 +44,35 @@ class RequestParameters(Parameters):
     binary_data_output: bool = Field(default=False, description="Whether outputs come as bytes where they do not say.")
     priority: int = Field(default=0, ge=0, description="1 goes first; 0 is the middle.")
     timeout: int = Field(default=0, ge=0, description="Microseconds until the answer is of no more use; 0: as the service says.")
-    sequence_id: int | str = Field(default=0, description="Refused unless 0 or empty: state is sent as tensors.")
+    sequence_id: SequenceId = Field(
+        default=0, description="The sequence of which this is a step: its states are kept here, and left out of inputs. 0 or empty: none."
+    )
+    sequence_start: bool = Field(default=False, description="Whether the sequence begins with this step, from states of zero.")
+    sequence_end: bool = Field(default=False, description="Whether it ends with this step.")
+    sequence_index: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_INDEX,
+        description="Which step this is, 0 at the start: one that is sent again does not advance, one that is not next is refused.",
+    )
 
 
 NO_PARAMETERS = RequestParameters()
 """Of a request that has none."""
 
 
-def refuse_sequence(parameters: RequestParameters) -> None:
-    """Do nothing to a request that stands for itself.
+def asked_step(parameters: RequestParameters) -> Step | None:
+    """The step that a request is of its sequence; None where it stands for itself.
 
     Raises:
-        QuestionError: it is one of a sequence.
+        QuestionError: what it says of its sequence does not go together.
     """
-    if parameters.sequence_id not in (0, "", "0"):
-        message = "no state is kept between requests: send each state as a tensor, and the one that came back with the next request"
-        raise QuestionError(message, where=("parameters", "sequence_id"))
+    sequence, index = parameters.sequence_id, parameters.sequence_index
+    start, end = parameters.sequence_start, parameters.sequence_end
+    if sequence in (0, "", "0"):
+        if start or end or index is not None:
+            raise QuestionError("which sequence? name it by a number from 1 or by text", where=("parameters", "sequence_id"))
+        return None
+    if start and index not in (None, 0):
+        raise QuestionError(f"a sequence starts with step 0, not {index}", where=("parameters", "sequence_index"))
+    return Step(sequence, start, end, index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from service import __version__
+from service.sequences.opening import keeps_sequences
 from service.settings import Settings
 
 EXTENSIONS = (
@@ -15,6 +16,8 @@ EXTENSIONS = (
     "schedule_policy",
     "statistics",
 )
+SEQUENCE_EXTENSIONS = ("sequence", "sequence(string_id)")
+"""Of a service that keeps states between requests."""
 REPOSITORY_EXTENSION = "model_repository"
 """Of a service that loads and unloads models on request."""
 HTTP_EXTENSIONS = frozenset({"binary_tensor_data", "generate"})
@@ -34,4 +37,6 @@ def server_metadata(settings: Settings, *, http: bool) -> ServerMetadata:
     extensions = set(EXTENSIONS) if http else set(EXTENSIONS) - HTTP_EXTENSIONS
     if settings.repository_mode != "none":
         extensions.add(REPOSITORY_EXTENSION)
+    if keeps_sequences(settings):
+        extensions.update(SEQUENCE_EXTENSIONS)
     return ServerMetadata(name="carousel", version=__version__, extensions=sorted(extensions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -35,17 +35,23 @@ class Sent(Protocol):
 S = TypeVar("S", bound=Sent)
 
 
-def checked_tensors(manifest: Manifest, inputs: Sequence[S], array: Callable[[TensorSpec, S, Where], NDArray[Any]]) -> Tensors:
+def checked_tensors(
+    manifest: Manifest, inputs: Sequence[S], array: Callable[[TensorSpec, S, Where], NDArray[Any]], *, kept: Container[str] = ()
+) -> Tensors:
     """Graph inputs of a request; `array` gives the numbers of one, whose name, type and shape are those of the graph.
+
+    Those that are `kept` here from step to step of a sequence are left out.
 
     Raises:
         QuestionError: an input missing, unknown or twice; another datatype or shape; tensors that do not go together; what `array` raises.
     """
-    specs = {spec.name: spec for spec in manifest.inputs}
+    specs = {spec.name: spec for spec in manifest.inputs if spec.name not in kept}
     tensors: Tensors = {}
     for position, tensor in enumerate(inputs):
         where = ("inputs", position)
         spec = specs.get(tensor.name)
+        if tensor.name in kept:
+            raise QuestionError(f"state {tensor.name!r} is kept here for the sequence: leave it out", where=(*where, "name"))
         if spec is None:
             raise QuestionError(f"no input {tensor.name!r}: this model takes {', '.join(specs)}", where=(*where, "name"))
         if tensor.name in tensors:

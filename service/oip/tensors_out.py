@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from struct import pack
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.manifest import ClassifyTask, Manifest, NextWordTask
-from service.contract.tokenizer import WordTokenizer
+from service.contract.subwords import AnyTokenizer
 from service.oip.parameters import OutputParameters
 from service.tasks.dialogue import QuestionError
 
@@ -42,15 +42,17 @@ class Wanted:
     classes: int = 0
 
 
-def chosen_outputs(manifest: Manifest, asked: Sequence[Asked], *, rows: int, binary: bool) -> list[Wanted]:
-    """The outputs to answer with, all where none is asked for; `rows` is the batch, `binary` how those come that do not say.
+def chosen_outputs(manifest: Manifest, asked: Sequence[Asked], *, rows: int, binary: bool, kept: Container[str] = ()) -> list[Wanted]:
+    """The outputs to answer with; `rows` is the batch, `binary` how those come that do not say.
+
+    Where none is asked for all of them, but for those that are `kept` here for the next step of a sequence.
 
     Raises:
         QuestionError: one of them the graph has not, is here twice, or is wanted in a way that is not served.
     """
     known = [spec.name for spec in manifest.outputs]
     if not asked:
-        return [Wanted(name, binary) for name in known]
+        return [Wanted(name, binary) for name in known if name not in kept]
     chosen: dict[str, Wanted] = {}
     for position, output in enumerate(asked):
         where = ("outputs", position)
@@ -84,7 +86,7 @@ def classifications(array: NDArray[Any], classes: int, labels: Sequence[str] = (
     ]
 
 
-def value_names(manifest: Manifest, output: str, tokenizer: WordTokenizer | None) -> Sequence[str]:
+def value_names(manifest: Manifest, output: str, tokenizer: AnyTokenizer | None) -> Sequence[str]:
     """Names of the values along the last axis of an output, where they have any."""
     match manifest.task:
         case ClassifyTask(labels=labels) if output == "probabilities":

@@ -46,8 +46,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(model_folder: Path) -> Iterator[str]:
-    with serving(create_app(Settings(models=model_folder, max_body_bytes=100_000))) as address:
+def address(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    personal = tmp_path_factory.mktemp("personal") / "words.sqlite"
+    with serving(create_app(Settings(models=model_folder, max_body_bytes=100_000, personal_words=personal))) as address:
         yield address
 
 

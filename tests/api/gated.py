@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,11 +31,11 @@ class GatedBackend:
     gate: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, inputs: Tensors) -> Tensors:
+    def run(self, inputs: Tensors, outputs: Sequence[str] = ()) -> Tensors:
         self.started.set()
         assert self.gate.wait(timeout=20)
         self.runs.append(len(next(iter(inputs.values()))))
-        return self.alter(len(self.runs), self.graph.run(inputs))
+        return self.alter(len(self.runs), self.graph.run(inputs, outputs))
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ async def gated(
     batcher = Batcher(backend.run, max_batch_rows=max_batch_rows, max_queue_rows=max_queue_rows, name=name)
     model = replace(loaded, batcher=batcher)
     app = create_app(settings)
-    app.state.context = replace(app.state.context, registry=OneModel(model))
+    app.context = replace(app.context, registry=OneModel(model))
     try:
         yield GatedService(app, model, backend)
     finally:

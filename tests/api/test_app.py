@@ -185,7 +185,7 @@ def test_an_unforeseen_failure_is_logged_with_the_request_id(broken: ASGIApp, ca
 @pytest.fixture
 def broken(tmp_path: Path) -> ASGIApp:
     app = create_app(Settings(models=tmp_path))
-    app.state.context = replace(app.state.context, registry=BrokenRegistry())
+    app.context = replace(app.context, registry=BrokenRegistry())
     return app
 
 

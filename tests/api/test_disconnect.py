@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from service.api.disconnect import DisconnectWatch
+from service.api.whole_request import WholeRequest
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 class Connection:
@@ -127,3 +132,46 @@ def test_an_error_of_the_work_is_not_hidden():
 
     with pytest.raises(LookupError, match="mine"):
         asyncio.run(answer())
+
+
+class Cycle:
+    """As uvicorn's, of a request whose body is there."""
+
+    def __init__(self, *, disconnected: bool = False) -> None:
+        self.body = bytearray(b"{}")
+        self.disconnected = disconnected
+
+
+def watched(whole: WholeRequest, *, hangs_up: bool) -> list[str]:
+    cancelled: list[str] = []
+
+    async def answer() -> None:
+        if hangs_up:
+            asyncio.get_running_loop().call_later(0, whole.hang_up)
+        async with DisconnectWatch(Connection().receive, whole):
+            await wait(cancelled)
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(answer())
+    return cancelled
+
+
+def test_hanging_up_cancels_the_work_of_a_request_that_came_whole():
+    assert watched(WholeRequest(cast("RequestResponseCycle", Cycle())), hangs_up=True) == ["work"]
+
+
+def test_a_caller_who_had_left_before_the_work_began_cancels_it():
+    assert watched(WholeRequest(cast("RequestResponseCycle", Cycle(disconnected=True))), hangs_up=False) == ["work"]
+
+
+def test_hanging_up_after_the_answer_cancels_nothing():
+    whole = WholeRequest(cast("RequestResponseCycle", Cycle()))
+
+    async def answer() -> str:
+        async with DisconnectWatch(Connection().receive, whole):
+            await asyncio.sleep(0)
+        whole.hang_up()
+        await asyncio.sleep(0)
+        return "answered"
+
+    assert asyncio.run(answer()) == "answered"

@@ -11,6 +11,7 @@ import pytest
 GENERATE = "/v2/models/next-word-en/generate"
 STREAM = "/v2/models/next-word-en/versions/1/generate_stream"
 TEXT = "the cat sat on "
+OTHER_FIELDS = "top_p, repetition_penalty, seed, stop, end, n, beams, length_penalty, pointer"
 
 
 def question(text: str = TEXT, **parameters: object) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def test_a_stream_has_the_same_words_one_by_one(client: httpx.Client, route: str
     [
         ("the dog o", "n sat"),  # the word being typed is completed
         ("the dog ", "log mat"),
-        ("", ". on"),
+        ("", "the."),  # of equally likely words the first
         ("the zebr", " the."),  # no word begins so: it is read as it stands
         ("the dog,", " the."),
     ],
@@ -70,7 +71,11 @@ def test_a_seed_makes_a_draw_repeatable(client: httpx.Client):
     [
         ({}, 400, "text_input: this field is required"),
         (question(max_tokens=257), 400, "parameters.max_tokens: this should be less than or equal to 256"),
-        (question(colour=1), 400, "parameters.colour: unknown field; the fields here are max_tokens, temperature, seed"),
+        (question(colour=1), 400, "parameters.colour: unknown field; the fields here are max_tokens, temperature, top_k, " + OTHER_FIELDS),
+        (question(top_k=3), 400, "parameters.top_k: nothing is drawn without a temperature: set one, or leave this out"),
+        (question(temperature=1, beams=3), 400, "parameters.beams: a beam search draws nothing: leave out this, or temperature"),
+        (question(stop=["a"] * 17), 400, "parameters.stop: List should have at most 16 items after validation, not 17"),
+        (question(n=17), 400, "parameters.n: this should be less than or equal to 16"),
     ],
 )
 def test_what_cannot_be_generated_is_refused_before_it_begins(
@@ -79,6 +84,49 @@ def test_what_cannot_be_generated_is_refused_before_it_begins(
     answer = client.post(route, json=body)
 
     assert (answer.status_code, answer.json()) == (status, {"error": error})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error"),
+    [
+        ({"n": 2, "temperature": 1}, "parameters.n: a stream has one continuation: leave this out, or ask generate"),
+        ({"beams": 2}, "parameters.beams: beams are known at their end alone: leave this out, or ask generate"),
+    ],
+)
+def test_a_stream_is_of_one_text_that_is_written_from_the_front(client: httpx.Client, parameters: dict[str, Any], error: str):
+    answer = client.post(STREAM, json=question(**parameters))
+
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+
+
+def test_several_texts_come_with_the_first_one(client: httpx.Client):
+    drawn = client.post(GENERATE, json=question(n=3, temperature=5, seed=1, max_tokens=12)).json()
+    beams = client.post(GENERATE, json=question(n=2, beams=4)).json()
+
+    assert len(set(drawn["text_outputs"])) == 3
+    assert drawn["text_output"] == drawn["text_outputs"][0]
+    assert beams["text_outputs"][0] == beams["text_output"] == "sat cat dog log"
+    assert len(beams["text_outputs"]) == 2
+
+
+@pytest.mark.parametrize("stop", [["cat dog"], ["t dog", "zz"], [" cat dog"]])
+def test_a_stop_string_appears_neither_whole_nor_in_part(client: httpx.Client, stop: list[str]):
+    whole = client.post(GENERATE, json=question(stop=stop, max_tokens=20)).json()["text_output"]
+    pieces = [event["text_output"] for event in events(client.post(STREAM, json=question(stop=stop, max_tokens=20)).text)]
+
+    assert whole == "".join(pieces) == "sat cat dog"[: "sat cat dog".index(stop[0])]
+
+
+def test_a_text_that_ends_at_once_is_one_empty_event(client: httpx.Client):
+    assert [event["text_output"] for event in events(client.post(STREAM, json=question(stop=["sat"])).text)] == [""]
+
+
+def test_what_is_drawn_can_be_narrowed_to_the_likeliest(client: httpx.Client):
+    narrow = [{"top_k": 1}, {"top_p": 0.01}]
+
+    assert [
+        client.post(GENERATE, json=question(temperature=5, seed=seed, **one)).json()["text_output"] for seed, one in enumerate(narrow)
+    ] == ["sat cat dog log"] * 2
 
 
 def test_a_forecaster_generates_no_text(client: httpx.Client):

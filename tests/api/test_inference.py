@@ -30,7 +30,16 @@ def test_a_server_says_what_it_is(client: httpx.Client):
     assert client.get("/v2").json() == {
         "name": "carousel",
         "version": "0.1.0",
-        "extensions": ["binary_tensor_data", "classification", "generate", "model_configuration", "schedule_policy", "statistics"],
+        "extensions": [
+            "binary_tensor_data",
+            "classification",
+            "generate",
+            "model_configuration",
+            "schedule_policy",
+            "sequence",
+            "sequence(string_id)",
+            "statistics",
+        ],
     }
 
 

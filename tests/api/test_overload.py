@@ -123,7 +123,7 @@ def test_a_caller_who_hangs_up_takes_the_question_out_of_the_queue(model_folder:
 
 
 def test_a_reader_who_leaves_a_stream_stops_the_model(model_folder: Path):
-    body = json.dumps({"text_input": "the cat ", "parameters": {"max_tokens": 256}}).encode()
+    body = json.dumps({"text_input": "the cat sat ", "parameters": {"max_tokens": 256}}).encode()
 
     async def leave() -> list[int]:
         async with gated(model_folder, "next-word-en") as service:
@@ -140,7 +140,7 @@ def test_a_stream_that_cannot_begin_is_answered_with_its_own_status(model_folder
         async with gated(model_folder, "next-word-en") as service, caller(service.app) as client:
             service.backend.gate.set()
             service.model.batcher.close(5)
-            return await client.post("/v2/models/next-word-en/generate_stream", json={"text_input": "the cat "})
+            return await client.post("/v2/models/next-word-en/generate_stream", json={"text_input": "the cat sat "})
 
     answer = asyncio.run(closed())
 
@@ -164,7 +164,7 @@ def test_a_stream_that_fails_on_its_way_says_so_in_its_last_event(model_folder: 
         async with gated(model_folder, "next-word-en") as service, caller(service.app) as client:
             service.backend.gate.set()
             service.backend.alter = alter
-            return await client.post("/v2/models/next-word-en/generate_stream", json={"text_input": "the cat "})
+            return await client.post("/v2/models/next-word-en/generate_stream", json={"text_input": "the cat sat "})
 
     answer = asyncio.run(failed())
 

@@ -46,7 +46,7 @@ def series(**changes: object) -> dict[str, Any]:
         (FORECAST, series(past={"wind": HOURS}), ["series", 0, "past", "wind"], "unknown covariate"),
         (FORECAST, {**series(), "horizon": 49}, ["horizon"], "this model forecasts 1 to 48 steps"),
         (FORECAST, {**series(), "quantiles": [0.95]}, ["quantiles", 0], "this model answers quantiles from 0.1 to 0.9"),
-        (NEXT_WORD, {"text": "a", "words": 21}, ["words"], "less than or equal to 20"),
+        (NEXT_WORD, {"text": "a", "words": 257}, ["words"], "less than or equal to 256"),
         (NEXT_WORD, {"text": "a", "words": 0}, ["words"], "greater than or equal to 1"),
         (NEXT_WORD, {"text": "a", "top_k": 101}, ["top_k"], "less than or equal to 100"),
         (NEXT_WORD, {"text": "a", "temperature": 0}, ["temperature"], "greater than or equal to 0.01"),

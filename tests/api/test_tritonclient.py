@@ -154,9 +154,9 @@ def test_parameters_of_a_request_are_taken(server: triton.InferenceServerClient,
 
 
 @pytest.mark.parametrize("sequence_id", [7, "mine"])
-def test_a_sequence_is_refused_with_what_to_do_instead(server: triton.InferenceServerClient, sequence_id: int | str):
-    with pytest.raises(InferenceServerException, match="send each state as a tensor") as raised:
-        server.infer("next-word-en", words(), sequence_id=sequence_id, sequence_start=True)
+def test_a_sequence_of_a_model_without_state_is_refused(server: triton.InferenceServerClient, sequence_id: int | str):
+    with pytest.raises(InferenceServerException, match="has no state to keep from step to step: leave it out") as raised:
+        server.infer("digit-rows", [tensor("sequence", DIGIT)], sequence_id=sequence_id, sequence_start=True)
     assert raised.value.status() == "400"
 
 

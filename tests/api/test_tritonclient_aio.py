@@ -106,7 +106,7 @@ def test_what_the_server_has_not_is_refused_in_words(address: str):
     async def question(client: Client) -> None:
         await client.infer("digit-rows", image(), sequence_id=3)
 
-    with pytest.raises(InferenceServerException, match="no state is kept between requests"):
+    with pytest.raises(InferenceServerException, match="has no state to keep from step to step"):
         ask(address, question)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.int8 import Int8
-from service.contract.manifest import ArtifactError, ForecastTask, Manifest, parse_manifest
+from service.contract.manifest import ArtifactError, ForecastTask, Manifest, NextWordTask, parse_manifest
 from service.contract.signature import check_signature
 from tests import artifacts
 
@@ -61,8 +61,8 @@ def test_deeply_nested_json_is_refused():
 
 
 def test_a_newer_schema_is_refused_with_what_can_read_it():
-    with pytest.raises(ArtifactError, match="schema_version 4; this release reads up to 3: use a release of Carousel that reads schema 4"):
-        parse_manifest(changed(CLASSIFIER, schema_version=4))
+    with pytest.raises(ArtifactError, match="schema_version 5; this release reads up to 4: use a release of Carousel that reads schema 5"):
+        parse_manifest(changed(CLASSIFIER, schema_version=5))
 
 
 def test_an_unknown_field_is_refused_by_name():
@@ -213,3 +213,27 @@ def test_int8_that_contradicts_itself_is_refused(changes: dict[str, object], mes
         parse_manifest(changed(CLASSIFIER, **changes))
 
     assert message in str(refusal.value)
+
+
+POINTER = {"window": 500, "sharpness": 12.0, "share": 0.1}
+
+
+def test_a_next_word_model_of_an_older_schema_has_words_and_no_pointer():
+    task = json.loads(changed(NEXT_WORD))["task"]
+    older = {name: value for name, value in task.items() if name not in ("tokens", "pointer")}
+    found = parse_manifest(changed(NEXT_WORD, schema_version=3, task=older)).task
+
+    assert isinstance(found, NextWordTask)
+    assert (found.tokens, found.pointer) == ("words", None)
+
+
+@pytest.mark.parametrize("changes", [{"pointer": POINTER}, {"tokens": "subwords"}])
+def test_an_older_schema_has_neither_pointer_nor_subwords(changes: dict[str, object]):
+    task = {**NEXT_WORD.task.model_dump(mode="json"), **changes}
+    with pytest.raises(ArtifactError, match="pointer and subwords came with schema_version 4"):
+        parse_manifest(changed(NEXT_WORD, schema_version=3, task=task))
+
+
+def test_a_model_with_a_pointer_gives_the_vectors_that_it_looks_at():
+    with pytest.raises(ArtifactError, match="gives log_probs, next_state_c, next_state_h, top_ids, top_log_probs, vectors, not"):
+        check_signature(parse_manifest(changed_task(NEXT_WORD, pointer=POINTER)))

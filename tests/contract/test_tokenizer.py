@@ -169,3 +169,33 @@ def test_a_tokenizer_that_splits_otherwise_is_refused(tmp_path: Path):
 
     with pytest.raises(ArtifactError, match="does not split text into lower-case words"):
         WordTokenizer.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "addition"),
+    [
+        ("the", "cat", " cat"),
+        ("the ", "cat", "cat"),
+        ("", "cat", "cat"),
+        ("the", ",", ","),
+        ("(", "cat", "cat"),
+        ("the", END, "\n"),
+        ("the ", END, "\n"),
+    ],
+)
+def test_a_word_adds_itself_and_a_space_where_one_is_needed(text: str, word: str, addition: str):
+    assert TOKENIZER.addition(text, TOKENIZER.words.index(word)) == addition
+
+
+def test_words_that_end_in_combining_marks_are_still_being_typed():
+    tokenizer = WordTokenizer.train(["नमस्ते नमक"], vocabulary=10)
+
+    assert tokenizer.context("नमस्ते").prefix == "नमस्ते"
+    assert tokenizer.opening("नम") == "नम"
+    assert sorted(tokenizer.words[number] for number in tokenizer.completions("नम")) == ["नमक", "नमस्ते"]
+
+
+def test_lower_case_is_that_of_each_letter_alone():
+    tokenizer = WordTokenizer.train(["ΟΔΟΣ"], vocabulary=10)
+
+    assert tokenizer.completions(tokenizer.context("ΟΔΟΣ").prefix).tolist() == [2]

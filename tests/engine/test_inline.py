@@ -46,6 +46,38 @@ def inline_batcher(graph: Graph, *, max_batch_rows: int = 8, max_queue_rows: int
     return Batcher(graph.run, max_batch_rows=max_batch_rows, max_queue_rows=max_queue_rows, name="tiny", max_inline_ms=max_inline_ms)
 
 
+def test_requests_of_turns_that_follow_one_another_are_one_batch():
+    graph = Graph()
+    batcher = inline_batcher(graph)
+
+    async def in_a_while(turns: int) -> Tensors:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await batcher.submit(x(turns), timeout_s=20)
+
+    async def scenario() -> list[Tensors]:
+        await batcher.submit(x(9), timeout_s=20)
+        return await asyncio.gather(*(in_a_while(turns) for turns in range(5)))
+
+    answers = asked(batcher, scenario)
+
+    assert [answer["y"].tolist() for answer in answers] == [[[2 * value]] for value in range(5)]
+    assert graph.runs[1:] == [("MainThread", 5)]
+
+
+def test_a_batch_that_is_full_waits_for_no_more():
+    graph = Graph()
+    batcher = inline_batcher(graph, max_batch_rows=2)
+
+    async def scenario() -> list[Tensors]:
+        await batcher.submit(x(9), timeout_s=20)
+        return await asyncio.gather(*(batcher.submit(x(value), timeout_s=20) for value in range(6)))
+
+    asked(batcher, scenario)
+
+    assert graph.runs[1:] == [("MainThread", 2)] * 3
+
+
 def test_brief_batches_run_on_the_loop_once_their_kind_is_known():
     graph = Graph()
     batcher = inline_batcher(graph)

@@ -240,11 +240,12 @@ def test_bundled_models_run_in_int8_where_it_keeps_their_forecasts(bundled: Mode
         "digit-rows": "int8",
         "energy-load": "fp32",
         "next-word-en": "int8",
+        "next-word-ko": "int8",
         "share-price": "fp32",
     }
 
 
-@pytest.mark.parametrize("name", ["digit-rows", "next-word-en"])
+@pytest.mark.parametrize("name", ["digit-rows", "next-word-en", "next-word-ko"])
 def test_a_bundled_model_in_int8_answers_in_a_batch_as_it_does_alone(bundled: ModelRegistry, name: str):
     model = bundled.get(name)
     question = parse_goldens(model.artifact.read("golden.json"))[0].inputs

@@ -10,12 +10,14 @@ import pytest
 from service.contract.golden import parse_goldens
 from service.contract.manifest import ArtifactError
 from service.contract.repository import Artifact, Location
+from service.contract.subwords import SubwordTokenizer
 from service.errors import BadQuestion, DeadlineExceeded
 from service.served_model import ServedModel, routes
 from service.settings import Settings
 from service.tasks.dialogue import Dialogue, QuestionError, Step
-from service.tasks.next_word import Choice, continue_text
+from service.tasks.generation import Sampling, write
 from tests import artifacts
+from tests.subword_model import next_subword
 
 
 def load(root: Path, name: str, **settings: object) -> ServedModel:
@@ -51,8 +53,8 @@ def test_golden_requests_get_their_answers_through_the_batcher(tiny_models: Path
 
 
 def test_a_dialogue_of_several_turns_gets_its_answer(words: ServedModel):
-    assert words.tokenizer is not None
-    dialogue = continue_text(words.manifest, words.tokenizer, "the cat sat ", Choice(top_k=2), words=2)
+    assert words.language is not None
+    dialogue = write(words.language, "the cat sat ", Sampling(max_tokens=2))
 
     answer = asyncio.run(words.ask(dialogue))
 
@@ -135,6 +137,25 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path):
     with pytest.raises(
         ArtifactError, match=r"tokenizer\.json has vocabulary, end and unknown ids \(4, 0, 1\); the manifest says \(10, 0, 1\)"
     ):
+        load(tmp_path, "tiny")
+
+
+def test_a_model_of_subwords_is_loaded_with_its_pieces(tmp_path: Path):
+    artifacts.publish(tmp_path, "tiny", next_subword())
+
+    model = load(tmp_path, "tiny")
+
+    assert isinstance(model.tokenizer, SubwordTokenizer)
+    assert model.language is not None
+    assert model.language.tokenizer is model.tokenizer
+    model.close(20)
+
+
+def test_words_in_the_place_of_subwords_are_refused(tmp_path: Path):
+    words = artifacts.WordTokenizer.train(["the cat"], vocabulary=4)
+    artifacts.publish(tmp_path, "tiny", next_subword(), alter=lambda folder: (folder / "tokenizer.json").write_text(words.to_json()))
+
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json does not split text into lower-case subwords"):
         load(tmp_path, "tiny")
 
 

@@ -16,6 +16,7 @@ from service.grpc_api.messages import ModelInferRequest, ModelInferResponse, Mod
 from service.grpc_api.server import GrpcServer
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.sequences.sequences import Sequences
 from service.served_model import ServedModel
 from service.settings import Settings
 from tests.api.gated import GatedService, gated
@@ -85,7 +86,8 @@ async def gated_grpc(root: Path, **settings: Any) -> AsyncIterator[GatedGrpc]:
     async with gated(root, NAME, max_queue_rows=settings.get("max_queue_rows", 1024)) as service:
         registry = OneModel(service.model)
         telemetry = Telemetry.create()
-        server = GrpcServer(cast(ModelRegistry, registry), Settings(models=root, grpc_port=0, **settings), telemetry)
+        served = cast(ModelRegistry, registry)
+        server = GrpcServer(served, Settings(models=root, grpc_port=0, **settings), telemetry, Sequences(served, None))
         await server.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -26,6 +26,7 @@ from service.errors import StartupError
 from service.grpc_api.serving import grpc_beside, grpc_port_held
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
+from service.sequences.sequences import Sequences
 from service.settings import Settings
 from tests.engine.test_serve import serving, stopped
 
@@ -120,9 +121,10 @@ def test_a_service_that_lacks_grpc_says_what_to_install(
 def test_one_server_alone_shares_its_port_with_nobody(tiny_models: Path):
     async def twice() -> None:
         registry, telemetry = ModelRegistry(Settings(models=tiny_models)), Telemetry.create()
-        async with grpc_beside(registry, Settings(models=tiny_models, grpc_port=0), telemetry) as first:
+        sequences = Sequences(registry, None)
+        async with grpc_beside(registry, Settings(models=tiny_models, grpc_port=0), telemetry, sequences) as first:
             assert first is not None
-            async with grpc_beside(registry, Settings(models=tiny_models, grpc_port=first.port), telemetry):
+            async with grpc_beside(registry, Settings(models=tiny_models, grpc_port=first.port), telemetry, sequences):
                 pass
 
     with pytest.raises(StartupError, match=r"cannot be listened on at 127\.0\.0\.1"):
@@ -146,7 +148,8 @@ def test_without_a_port_there_is_no_grpc(tiny_models: Path):
     settings = Settings(models=tiny_models)
 
     async def served() -> bool:
-        async with grpc_beside(ModelRegistry(settings), settings, Telemetry.create()) as server:
+        registry = ModelRegistry(settings)
+        async with grpc_beside(registry, settings, Telemetry.create(), Sequences(registry, None)) as server:
             return server is not None
 
     with grpc_port_held(settings) as port:

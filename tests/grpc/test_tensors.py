@@ -14,7 +14,7 @@ from service.contract.golden import DTYPES
 from service.contract.manifest import Datatype, Manifest, TensorSpec
 from service.errors import BadQuestion
 from service.grpc_api.messages import InferTensorContents, ModelInferRequest
-from service.grpc_api.tensors import read_question
+from service.grpc_api.tensors import read_parameters, read_question, read_step
 from tests.api.bundled import digit_rows, manifest_of
 
 CONTENTS = {"BOOL": "bool_contents", "INT32": "int_contents", "INT64": "int64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents"}
@@ -36,8 +36,13 @@ def sequence(**changes: Any) -> Input:
 
 def refused(request: ModelInferRequest) -> str:
     with pytest.raises(BadQuestion) as raised:
-        read_question(DIGITS, request)
+        read(request)
     return raised.value.detail
+
+
+def read(request: ModelInferRequest) -> None:
+    read_step(read_parameters(request))
+    read_question(DIGITS, request)
 
 
 @given(st.lists(st.sampled_from(sorted(DTYPES)), min_size=1, max_size=5), st.integers(1, 5), st.integers(1, 7), st.integers(0, 2**32))
@@ -145,7 +150,9 @@ def test_what_is_malformed_is_refused_with_what_to_send(request_: ModelInferRequ
         ("timeout", "string_param", "soon", "parameters.timeout: this should be a valid integer"),
         ("timeout", "int64_param", -1, "parameters.timeout: this should be greater than or equal to 0"),
         ("priority", "double_param", 1.5, "parameters.priority: this should be a valid integer"),
-        ("sequence_id", "uint64_param", 3, "parameters.sequence_id: no state is kept between requests"),
+        ("sequence_id", "bool_param", True, "parameters.sequence_id: this should be a valid integer"),
+        ("sequence_start", "bool_param", True, "parameters.sequence_id: which sequence? name it by a number from 1 or by text"),
+        ("sequence_index", "int64_param", 0, "parameters.sequence_id: which sequence?"),
     ],
 )
 def test_a_parameter_of_another_kind_is_refused(name: str, choice: str, value: object, words: str):
@@ -159,7 +166,7 @@ def test_a_parameter_without_a_value_is_none():
     request = ModelInferRequest(inputs=[sequence()], raw_input_contents=[ROW.tobytes()])
     request.parameters["timeout"].SetInParent()
 
-    assert read_question(DIGITS, request).parameters.timeout == 0
+    assert read_parameters(request).timeout == 0
 
 
 def test_too_many_parameters_are_refused():

@@ -59,7 +59,14 @@ def test_metadata_of_the_server_names_the_extensions_that_work_over_grpc(server:
     metadata = server.get_server_metadata(as_json=True)
 
     assert metadata["name"] == "carousel"
-    assert metadata["extensions"] == ["classification", "model_configuration", "schedule_policy", "statistics"]
+    assert metadata["extensions"] == [
+        "classification",
+        "model_configuration",
+        "schedule_policy",
+        "sequence",
+        "sequence(string_id)",
+        "statistics",
+    ]
     assert "model_repository" in open_server.get_server_metadata().extensions
 
 
@@ -145,9 +152,9 @@ def test_parameters_of_a_request_are_taken(server: Client, options: dict[str, An
 
 
 @pytest.mark.parametrize("sequence_id", [7, "mine"])
-def test_a_sequence_is_refused_with_what_to_do_instead(server: Client, sequence_id: int | str):
-    with pytest.raises(InferenceServerException, match="send each state as a tensor") as raised:
-        server.infer("next-word-en", words(), sequence_id=sequence_id, sequence_start=True)
+def test_a_sequence_of_a_model_without_state_is_refused(server: Client, sequence_id: int | str):
+    with pytest.raises(InferenceServerException, match="has no state to keep from step to step: leave it out") as raised:
+        server.infer("digit-rows", [tensor("sequence", DIGIT)], sequence_id=sequence_id, sequence_start=True)
     assert raised.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 

@@ -143,6 +143,18 @@ def test_a_state_that_a_caller_spoilt_spoils_no_other_answer(rows, time, poison,
         np.testing.assert_allclose(together[output][:1], alone[output], atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_text_in_pieces_is_read_as_the_whole(layers):
+    questions = texts(3, 12, layers=layers)
+    whole = answers(words_in_int8(layers=layers), questions)
+    state = {name: questions[name] for name in ("state_h", "state_c")}
+    for piece in np.split(questions["tokens"], [1, 5, 6], axis=1):
+        found = answers(words_in_int8(layers=layers), {"tokens": piece, **state})
+        state = {name: found[f"next_{name}"] for name in state}
+    for output in ("log_probs", "next_state_h", "next_state_c"):
+        np.testing.assert_allclose(found[output], whole[output], atol=1e-5, rtol=0)
+
+
 def test_quantize_dynamic_of_onnxruntime_has_answers_depend_on_the_others_of_a_batch(tmp_path):
     """Why the graph is written here."""
     from onnxruntime.quantization import quantize_dynamic

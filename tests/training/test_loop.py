@@ -10,7 +10,7 @@ from training.loop import TrainingError, fit
 
 
 def config(**settings):
-    fast = {"name": "line", "data": "x", "epochs": 6, "learning_rate": 0.05, "patience": 0}
+    fast = {"name": "line", "data": "x", "epochs": 6, "learning_rate": 0.05, "patience": 0, "ema": 0.0, "clip": 1.0}
     return NextWordConfig(**(fast | settings))
 
 

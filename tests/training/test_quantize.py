@@ -146,7 +146,7 @@ def without(stripes_npz, tmp_path, console):
 def test_a_published_model_gets_a_graph_in_int8_as_its_next_version(without, stripes_npz, tmp_path, console):
     republished = republish_in_int8(without, models=tmp_path / "models", data=str(stripes_npz), console=console)
     before, after = without.manifest, republished.manifest
-    assert (after.version, after.schema_version, after.int8.published) == (2, 3, True)
+    assert (after.version, after.schema_version, after.int8.published) == (2, 4, True)
     assert set(after.files) - set(before.files) == {"model.int8.onnx", "golden.int8.json"}
     assert {name: after.files[name] for name in before.files} == before.files
     changed = {"version", "schema_version", "created", "int8", "files"}

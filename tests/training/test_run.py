@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.tasks.classify import classify
 from service.tasks.dialogue import converse
 from service.tasks.forecast import History, forecast
+from service.tasks.language import Language
 from service.tasks.next_word import Choice, suggest
 from tests.api.conftest import serving
 from training.config import ClassifyConfig, ConfigError, ForecastConfig, NextWordConfig, build_config, read_recipe
@@ -117,7 +118,7 @@ def test_the_last_word_of_six_sentences_is_learned(tmp_path, console):
     sentences = ["i like dog", "i love coffee", "i hate milk", "you like cat", "you love milk", "you hate coffee"]
     for sentence in sentences:
         beginning, _, last = sentence.rpartition(" ")
-        best = converse(suggest(artifact.manifest, tokenizer, beginning + " ", Choice(top_k=1)), answer)[0]
+        best = converse(suggest(Language(artifact.manifest, tokenizer), beginning + " ", Choice(top_k=1)), answer)[0]
         assert best.word == last
         assert best.probability > 0.9
 

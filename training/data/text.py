@@ -5,67 +5,74 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.contract.manifest import Data
+from service.contract.subwords import AnyTokenizer, SubwordTokenizer
 from service.contract.tokenizer import WordTokenizer
 from training.config import NextWordConfig
 from training.data.files import DataError, fingerprint, open_data, source_name
+from training.data.forms import surface_forms, word_count
+from training.data.token_batches import Ids
 from training.metrics import perplexity, top_k_accuracy
 
-Ids = NDArray[np.int64]
 Lines = list[list[int]]
-Arrays = tuple[Ids, Ids]
-"""Tokens (batch, time), and what follows them."""
+Documents = list[list[str]]
+"""A text as documents of lines that are not blank."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextData:
-    """A text in three splits: as lines of word ids, and as one stream of ids, each line ended by END and END at the start.
+    """A text in three splits: as lines of token ids, and as one stream of ids, each line ended by END and END at the start.
 
-    `unknown_share` says of each split which share of its words is not in the vocabulary, which is made of the training lines.
+    `starts` holds the places in each stream at which a document begins, the END before its first line; `unknown_share` says of each split
+    which share of its tokens is not in the vocabulary, which is made of the training lines; `forms` how words are written that have
+    capitals; `test_words` how many words, marks and line ends the test split has, however the tokenizer cuts them.
     """
 
-    tokenizer: WordTokenizer
+    tokenizer: AnyTokenizer
     train: Ids
     validation: Ids
     test: Ids
     train_lines: Lines
     validation_lines: Lines
     test_lines: Lines
+    starts: dict[str, Ids]
     unknown_share: dict[str, float]
+    forms: dict[str, str]
+    test_words: int
     data: Data
 
 
 def read_text(config: NextWordConfig, *, echo: Callable[[str], None]) -> TextData:
-    """Read a text, one sentence or paragraph a line; blank lines are dropped.
+    """Read a text, one sentence or paragraph a line, with documents as the configuration parts them; blank lines are dropped.
 
-    The last lines are the test split, those before them the validation split, unless these have files of their own. Where a share is 0
-    and no file is given, the training lines serve for validation, the validation lines for the scores.
+    The last lines are the test split, those before them the validation split, unless these have files of their own; documents stay whole.
+    Where a share is 0 and no file is given, the training lines serve for validation, the validation lines for the scores.
 
     Raises:
         DataError: not UTF-8, or too small to split.
     """
-    named = {"train": config.data, "validation": config.validation_data, "test": config.test_data}
-    sources = {split: source for split, source in named.items() if source is not None}
+    sources = _sources(config)
     paths = {split: open_data(source) for split, source in sources.items()}
-    texts = _split({split: _read_lines(path) for split, path in paths.items()}, config, paths["train"].name)
-    tokenizer = WordTokenizer.train(texts["train"], vocabulary=config.vocabulary)
-    lines = {split: [line for line in tokenizer.encode_lines(own) if line] for split, own in texts.items()}
-    for split, own in lines.items():
+    texts = _split({split: _read_documents(path, config) for split, path in paths.items()}, config, paths["train"].name)
+    tokenizer = _trained_tokenizer(chain.from_iterable(texts["train"]), config)
+    found = {split: _encoded(own, tokenizer) for split, own in texts.items()}
+    for split, own in found.items():
         if not own:
             raise DataError(f"{paths.get(split, paths['train']).name}: no words for {split}: give a larger text, or a share of 0")
-    tokens = sum(len(line) + 1 for own in lines.values() for line in own)
-    lines.setdefault("validation", lines["train"])
-    lines.setdefault("test", lines["validation"])
+    tokens = sum(len(line) + 1 for own in found.values() for document in own for line in document)
+    for split, instead in (("validation", "train"), ("test", "validation")):
+        texts.setdefault(split, texts[instead])
+        found.setdefault(split, found[instead])
+    lines = {split: list(chain.from_iterable(own)) for split, own in found.items()}
     unknown = {split: _unknown_share(own, tokenizer.unknown_id) for split, own in lines.items()}
     description = _description(lines, len(tokenizer), unknown["test"])
-    source = ", ".join(map(source_name, sources.values()))
     echo(f"{paths['train'].name}: {description}")
     return TextData(
         tokenizer=tokenizer,
@@ -75,37 +82,12 @@ def read_text(config: NextWordConfig, *, echo: Callable[[str], None]) -> TextDat
         train_lines=lines["train"],
         validation_lines=lines["validation"],
         test_lines=lines["test"],
+        starts={split: _starts(own) for split, own in found.items()},
         unknown_share=unknown,
-        data=Data(source=source, sha256=fingerprint(paths.values()), rows=tokens, description=description, licence=config.licence),
+        forms=surface_forms(chain.from_iterable(texts["train"]), frozenset(tokenizer.words)) if config.tokens == "words" else {},
+        test_words=word_count(chain.from_iterable(texts["test"])),
+        data=_data(sources, config, rows=tokens, description=description),
     )
-
-
-def stream_batches(ids: Ids, *, batch: int, bptt: int) -> Iterator[Arrays]:
-    """A stream of ids (tokens,) as parallel streams, `bptt` tokens at a time: tokens and the token after each, both (batch, time).
-
-    Row i of a batch continues row i of the batch before, so that state can be carried over. A short text makes fewer streams, of at least
-    `bptt` tokens where it has them. Every token but the first is a target once, save fewer than `batch` at the very end; the last batch
-    may be shorter in time.
-    """
-    streams = max(1, min(batch, (len(ids) - 1) // bptt))
-    length = (len(ids) - 1) // streams
-    tokens = ids[: streams * length].reshape(streams, length)
-    targets = ids[1 : streams * length + 1].reshape(streams, length)
-    for start in range(0, length, bptt):
-        yield tokens[:, start : start + bptt], targets[:, start : start + bptt]
-
-
-def line_batches(lines: Sequence[Sequence[int]], *, end_id: int, batch: int, generator: np.random.Generator) -> Iterator[Arrays]:
-    """Lines of equal length in random order: END and all words but the last (batch, time), and the last word of each line (batch,)."""
-    by_length: dict[int, list[Sequence[int]]] = {}
-    for line in lines:
-        by_length.setdefault(len(line), []).append(line)
-    groups = {length: np.array(group, np.int64)[generator.permutation(len(group))] for length, group in by_length.items()}
-    pieces = [(length, start) for length, group in groups.items() for start in range(0, len(group), batch)]
-    for position in generator.permutation(len(pieces)):
-        length, start = pieces[position]
-        rows = groups[length][start : start + batch]
-        yield np.concatenate([np.full((len(rows), 1), end_id), rows[:, :-1]], axis=1), rows[:, -1]
 
 
 def baseline_most_frequent(text: TextData, *, last: bool = False) -> dict[str, float]:
@@ -115,7 +97,7 @@ def baseline_most_frequent(text: TextData, *, last: bool = False) -> dict[str, f
     count words of the vocabulary only, and the special tokens are not suggested.
     """
     train, test = (_last_words(text.train_lines), _last_words(text.test_lines)) if last else (text.train[1:], text.test[1:])
-    special = [text.tokenizer.end_id, text.tokenizer.unknown_id]
+    special = list(text.tokenizer.hidden_ids)
     counts = np.bincount(train, minlength=len(text.tokenizer))
     log_share = np.log((counts + 1) / (len(train) + len(counts)))
     counts[special] = -1
@@ -129,8 +111,14 @@ def baseline_most_frequent(text: TextData, *, last: bool = False) -> dict[str, f
     }
 
 
-def _read_lines(path: Path) -> list[str]:
-    """Lines that are not blank, of a UTF-8 file, gzipped where its name ends in .gz."""
+def _sources(config: NextWordConfig) -> dict[str, str]:
+    """Split -> where it lies, of those that have a file of their own."""
+    named = {"train": config.data, "validation": config.validation_data, "test": config.test_data}
+    return {split: source for split, source in named.items() if source is not None}
+
+
+def _read_documents(path: Path, config: NextWordConfig) -> Documents:
+    """The documents of a UTF-8 file, gzipped where its name ends in .gz; each line one of its own where blank lines do not part them."""
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
@@ -140,10 +128,13 @@ def _read_lines(path: Path) -> list[str]:
         raise DataError(f"{path.name} line {line}: byte {error.start} of the text is not UTF-8: save the text as UTF-8") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} cannot be read: {error}: pack it again, or give the plain text") from error
-    return [line for line in re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")) if line.strip()]
+    lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
+    if config.documents == "blank-line":
+        return [list(document) for filled, document in groupby(lines, key=lambda line: bool(line.strip())) if filled]
+    return [[line] for line in lines if line.strip()]
 
 
-def _split(texts: dict[str, list[str]], config: NextWordConfig, name: str) -> dict[str, list[str]]:
+def _split(texts: dict[str, Documents], config: NextWordConfig, name: str) -> dict[str, Documents]:
     """Cut from the end of the training text the splits that have a share and no file of their own."""
     texts = dict(texts)
     count = len(texts["train"])
@@ -152,8 +143,32 @@ def _split(texts: dict[str, list[str]], config: NextWordConfig, name: str) -> di
             cut = len(texts["train"]) - max(1, round(count * share))
             texts["train"], texts[split] = texts["train"][: max(cut, 0)], texts["train"][max(cut, 0) :]
     if not texts["train"]:
-        raise DataError(f"{name}: {count} lines are too few for the shares of validation and test: give a larger text, or shares of 0")
-    return texts
+        parts = "documents" if config.documents == "blank-line" else "lines"
+        raise DataError(f"{name}: {count} {parts} are too few for the shares of validation and test: give a larger text, or shares of 0")
+    return {split: [list(chain.from_iterable(own))] if config.documents == "none" else own for split, own in texts.items()}
+
+
+def _data(sources: dict[str, str], config: NextWordConfig, *, rows: int, description: str) -> Data:
+    return Data(
+        source=", ".join(map(source_name, sources.values())),
+        sha256=fingerprint(map(open_data, sources.values())),
+        rows=rows,
+        description=description,
+        licence=config.licence,
+    )
+
+
+def _trained_tokenizer(lines: Iterable[str], config: NextWordConfig) -> AnyTokenizer:
+    if config.tokens == "subwords":
+        return SubwordTokenizer.train(lines, vocabulary=config.vocabulary)
+    return WordTokenizer.train(lines, vocabulary=config.vocabulary)
+
+
+def _encoded(documents: Documents, tokenizer: AnyTokenizer) -> list[Lines]:
+    """Ids of the lines of each document; lines and documents without words are dropped."""
+    lines = iter(tokenizer.encode_lines(list(chain.from_iterable(documents))))
+    found = [[line for line in islice(lines, len(document)) if line] for document in documents]
+    return [document for document in found if document]
 
 
 def _description(lines: dict[str, Lines], vocabulary: int, unknown: float) -> str:
@@ -163,6 +178,11 @@ def _description(lines: dict[str, Lines], vocabulary: int, unknown: float) -> st
 
 def _stream(lines: Lines, end_id: int) -> Ids:
     return np.array([end_id, *(word for line in lines for word in (*line, end_id))], np.int64)
+
+
+def _starts(documents: list[Lines]) -> Ids:
+    lengths = [sum(len(line) + 1 for line in document) for document in documents]
+    return np.cumsum([0, *lengths[:-1]])
 
 
 def _unknown_share(lines: Lines, unknown_id: int) -> float:

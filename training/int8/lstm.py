@@ -61,14 +61,16 @@ def _held(writer: GraphWriter, name: str, largest: Weights, *, key: str) -> str:
 
 
 def _start(writer: GraphWriter, h: str, c: str, *, from_caller: bool) -> tuple[str, str]:
-    """The first state: of a caller's, h is held in [-1, 1], where every h lies, and what is not a number in c is 0."""
+    """The first state: of a caller's, h is held in [-1, 1], where every h lies, and what is not a number is 0.
+
+    Nothing is rounded, so that a text in pieces is read as the whole.
+    """
     for name in (h, c):
         writer.narrow(name)
     if not from_caller:
         return h, c
-    unit = 1 / 128
-    held = writer.add("Mul", [writer.whole(h, unit), writer.constant("state_unit", np.float32(unit))])
-    return held, writer.add("Where", [writer.add("IsNaN", [c]), writer.constant("no_state", np.float32(0)), c])
+    h, c = (writer.add("Where", [writer.add("IsNaN", [name]), writer.constant("no_state", np.float32(0)), name]) for name in (h, c))
+    return writer.add("Clip", [h, writer.constant("least_state", np.float32(-1)), writer.constant("most_state", np.float32(1))]), c
 
 
 def _with_pins(weights: Weights, hidden: int) -> Weights:

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.networks.layers import run_dropping
+from training.networks.locked import LockedDropout, drop_words
+from training.networks.output_loss import output_loss
 from training.networks.recurrence import Recurrence, State
 
 
@@ -18,6 +21,8 @@ class NextWordShape:
     recurrence: Recurrence
     vocabulary: int
     embedding: int
+    recurrent_dropout: float = 0.0
+    word_dropout: float = 0.0
 
 
 class NextWordModel(nn.Module):
@@ -28,55 +33,79 @@ class NextWordModel(nn.Module):
         self.shape = shape
         hidden = shape.recurrence.hidden
         self.recurrent = shape.recurrence.build(shape.embedding or shape.vocabulary)
-        self.dropout = nn.Dropout(shape.recurrence.dropout)
+        self.dropout = LockedDropout(shape.recurrence.dropout)
         self.output = nn.Linear(shape.embedding or hidden, shape.vocabulary)
         if shape.embedding:
             self.embed = nn.Embedding(shape.vocabulary, shape.embedding)
             self.project = nn.Linear(hidden, shape.embedding)
+            self.project_dropout = LockedDropout(shape.recurrence.dropout / 2)
             nn.init.uniform_(self.embed.weight, -0.1, 0.1)
             nn.init.zeros_(self.output.bias)
             self.output.weight = self.embed.weight
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits (batch, time, vocabulary) after each of `tokens` (batch, time), and the state after the last (layers, batch, hidden)."""
-        outputs, after = self.read(tokens, state)
-        return self.logits(outputs), after
+        vectors, after = self.read(tokens, state)
+        logits: Tensor = self.output(vectors)
+        return logits, after
 
     def read(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The recurrent layers alone: outputs (batch, time, hidden) and the state."""
-        if self.shape.embedding:
-            vectors = self.dropout(self.embed(tokens))
+        """What the output layer is given after each of `tokens`: vectors (batch, time, width), and the state."""
+        inputs = self._inputs(tokens)
+        if self.training:
+            shape = self.shape
+            outputs, after = run_dropping(
+                self.recurrent,
+                inputs,
+                state,
+                recurrence=shape.recurrence,
+                between=self.dropout,
+                recurrent_dropout=shape.recurrent_dropout,
+            )
         else:
-            vectors = F.one_hot(tokens, self.shape.vocabulary).to(self.output.weight.dtype)
-        outputs, after = self.recurrent(vectors, state)
-        return self.dropout(outputs), after
+            outputs, after = self.recurrent(inputs, state)
+        outputs = self.dropout(outputs)
+        return self.project_dropout(self.project(outputs)) if self.shape.embedding else outputs, after
 
-    def logits(self, outputs: Tensor) -> Tensor:
-        """Scores of every word from outputs (..., hidden)."""
-        if self.shape.embedding:
-            outputs = self.dropout(self.project(outputs))
-        scores: Tensor = self.output(outputs)
-        return scores
+    def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy of `targets` (rows,) after `vectors` (rows, width)."""
+        return output_loss(vectors, self.output.weight, self.output.bias, targets)
+
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        """What the recurrent layers read of tokens (batch, time)."""
+        shape = self.shape
+        if not shape.embedding:
+            return F.one_hot(tokens, shape.vocabulary).to(self.output.weight.dtype)
+        vectors: Tensor = self.embed(tokens)
+        if self.training and shape.word_dropout:
+            vectors = drop_words(vectors, tokens, vocabulary=shape.vocabulary, share=shape.word_dropout)
+        dropped: Tensor = self.dropout(vectors)
+        return dropped
 
 
 class NextWordGraph(nn.Module):
     """Reads tokens on from a state: log-probabilities of the next word, its best candidates without special tokens, and the state after."""
 
-    def __init__(self, network: NextWordModel, *, top_k: int, hidden_ids: tuple[int, ...]) -> None:
-        """`hidden_ids` are never among the candidates."""
+    def __init__(self, network: NextWordModel, *, top_k: int, hidden_ids: tuple[int, ...], vectors: bool = False) -> None:
+        """`hidden_ids` are never among the candidates; `vectors`: the vector behind each token is given, too, for a pointer to it."""
         super().__init__()
         self.network = network
         self.top_k = top_k
+        self.vectors = vectors
         penalty = torch.zeros(network.shape.vocabulary)
         penalty[list(hidden_ids)] = -torch.inf
         self.register_buffer("penalty", penalty)
 
     def forward(self, tokens: Tensor, state_h: Tensor, state_c: Tensor | None = None) -> tuple[Tensor, ...]:
-        """log_probs (batch, vocabulary), top_ids and top_log_probs (batch, top_k), and the states (batch, layers, hidden), h then c."""
+        """log_probs (batch, vocabulary), top_ids and top_log_probs (batch, top_k), and the states (batch, layers, hidden), h then c.
+
+        With `vectors` these last, (batch, time, width), of unit length.
+        """
         h = state_h.transpose(0, 1).contiguous()
         state = h if state_c is None else (h, state_c.transpose(0, 1).contiguous())
-        outputs, after = self.network.read(tokens, state)
-        log_probs = torch.log_softmax(self.network.logits(outputs[:, -1]), dim=-1)
+        vectors, after = self.network.read(tokens, state)
+        log_probs = torch.log_softmax(self.network.output(vectors[:, -1]), dim=-1)
         top_log_probs, top_ids = torch.topk(log_probs + self.get_buffer("penalty"), self.top_k, dim=-1)
         states = after if isinstance(after, tuple) else (after,)
-        return (log_probs, top_ids, top_log_probs, *(part.transpose(0, 1).contiguous() for part in states))
+        behind = (F.normalize(vectors, dim=-1),) if self.vectors else ()
+        return (log_probs, top_ids, top_log_probs, *(part.transpose(0, 1).contiguous() for part in states), *behind)

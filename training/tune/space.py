@@ -49,7 +49,7 @@ OF_THE_LOSS = {
             "base",
         )
     ),
-    "next-word": frozenset(("validation_data", "test_data", "vocabulary", "predict")),
+    "next-word": frozenset(("validation_data", "test_data", "documents", "tokens", "vocabulary", "predict")),
     "classify": frozenset(("labels", "test_data", "test_labels", "label", "rows", "label_names")),
 }
 """Settings that change what the loss is measured on, or its unit: losses under two values of one do not compare."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from training.config import NextWordConfig
 from training.data.files import DataError
-from training.data.text import TextData, baseline_most_frequent, line_batches, read_text, stream_batches
+from training.data.text import TextData, baseline_most_frequent, read_text
+from training.data.token_batches import line_batches, stream_batches
 
 SIX = ["i like dog", "i love coffee", "i hate milk", "you like cat", "you love milk", "you hate coffee"]
 WHOLE = {"validation": 0, "test": 0}
@@ -147,3 +148,34 @@ def test_only_last_words_count_where_only_they_are_learned(tmp_path: Path):
     scores = baseline_most_frequent(text, last=True)
     assert scores["top1"] == 2 / 6
     assert scores["top3"] == 5 / 6
+
+
+def test_blank_lines_part_documents_that_stay_whole(tmp_path: Path):
+    lines = ["", "a b", "c", "", "  ", "d e", "", "f", "g h", "", "i"]
+    text = read(text_file(tmp_path, lines), documents="blank-line", validation=0.25, test=0.25)
+    assert words(text, text.train) == "</s> a b </s> c </s> d e </s>"
+    assert {split: starts.tolist() for split, starts in text.starts.items()} == {"train": [0, 5], "validation": [0], "test": [0]}
+    assert words(text, text.validation) == "</s> <unk> </s> <unk> <unk> </s>"
+    assert text.test_words == 2
+
+
+def test_without_documents_a_text_is_one(tmp_path: Path):
+    text = read(text_file(tmp_path, ["a b", "", "c"]), **WHOLE)
+    assert [starts.tolist() for starts in text.starts.values()] == [[0], [0], [0]]
+
+
+def test_too_few_documents_to_split_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="1 documents are too few"):
+        read(text_file(tmp_path, ["a b", "c"]), documents="blank-line")
+
+
+def test_forms_are_those_of_the_training_lines(tmp_path: Path):
+    assert read(text_file(tmp_path, ["said Pierre"] * 3), **WHOLE).forms == {"pierre": "Pierre"}
+
+
+def test_pieces_of_words_leave_nothing_unknown(tmp_path: Path):
+    text = read(text_file(tmp_path, ["low lower lowest"] * 8 + ["newer x"] * 2), tokens="subwords", vocabulary=300, validation=0, test=0.2)
+    assert text.unknown_share == {"train": 0, "validation": 0, "test": 0}
+    assert text.test_words == 6
+    assert text.forms == {}
+    assert text.tokenizer.decode(text.test_lines[0]) == "newer x"
