@@ -9,6 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+PATIENCE_MS = 60_000
+"""A page of every route takes seconds to draw where other tests run beside."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -38,7 +40,9 @@ def page(browser: Browser, address: str, outside: list[str]) -> Iterator[Page]:
             outside.append(url)
             route.abort()
 
+    expect.set_options(timeout=PATIENCE_MS)
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.route("**/*", guard)
     yield page
     page.close()
