@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.forecasting.datasets import Dataset, Questions
+from benchmarks.published import open_session, recipe_text
 from service.contract.golden import Tensors
 from service.contract.manifest import ForecastTask, Manifest, parse_manifest
 from service.tasks.dialogue import converse
@@ -81,14 +81,14 @@ def train(dataset: Dataset, folder: Path, *, settings: Mapping[str, Any]) -> Mod
         "allow_worse_than_naive": True,
         "int8": False,
     }
-    (folder / "recipe.toml").write_text("".join(f"{name} = {_toml(value)}\n" for name, value in values.items()), encoding="utf-8")
+    (folder / "recipe.toml").write_text(recipe_text(values), encoding="utf-8")
     began = time.monotonic()
     command = [sys.executable, "-m", "training", "recipe", str(folder / "recipe.toml"), "--models", str(folder / "models")]
     subprocess.run([*command, "--runs", str(folder / "runs")], check=True)
     artifact = folder / "models" / dataset.name / "1"
     return Model(
         manifest=parse_manifest((artifact / "manifest.json").read_bytes()),
-        session=_session(artifact / "model.onnx"),
+        session=open_session(artifact / "model.onnx"),
         minutes=(time.monotonic() - began) / 60,
         file_mb=(artifact / "model.onnx").stat().st_size / 1e6,
     )
@@ -126,21 +126,3 @@ def _histories(model: Model, questions: Questions) -> list[History]:
     return [
         History(values=row[-context:], start=start.astype("datetime64[s]")) for row, start in zip(questions.history, starts, strict=True)
     ]
-
-
-def _session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime ships no types
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-
-
-def _toml(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return f'"{value}"'
-        case list() | tuple():
-            return f"[{', '.join(map(_toml, value))}]"
-        case _:
-            return str(value)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.next_word.datasets import Dataset
+from benchmarks.published import open_session, recipe_text
 from service.contract.golden import Tensors
 from service.contract.manifest import Manifest
 from service.contract.repository import ONNX, ONNX_INT8, Artifact, load_artifact, versions
@@ -69,8 +69,8 @@ def trained(dataset: Dataset, folder: Path, *, settings: Mapping[str, Any]) -> M
     artifact = load_artifact(versions(models, name)[-1], root=models)
     language = load_language(artifact, LruMemory(MemoryPool(MEMORY_BYTES)))
     assert language is not None  # noqa: S101 - it is a next-word model
-    int8 = _session(artifact.file(ONNX_INT8)) if ONNX_INT8 in artifact.manifest.files else None
-    return Model(artifact, language, _session(artifact.file(ONNX)), int8)
+    int8 = open_session(artifact.file(ONNX_INT8)) if ONNX_INT8 in artifact.manifest.files else None
+    return Model(artifact, language, open_session(artifact.file(ONNX)), int8)
 
 
 def step_us(model: Model) -> dict[str, float]:
@@ -91,7 +91,7 @@ def _train(dataset: Dataset, folder: Path, settings: Mapping[str, Any]) -> None:
     files = {"data": dataset.train, "validation_data": dataset.validation, "test_data": dataset.test}
     values = {**settings, **{name: str(path.resolve()) for name, path in files.items()}}
     recipe = folder / f"{settings['name']}.toml"
-    recipe.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in values.items()), encoding="utf-8")
+    recipe.write_text(recipe_text(values), encoding="utf-8")
     command = [sys.executable, "-m", "training", "recipe", str(recipe), "--models", str(folder / "models")]
     subprocess.run([*command, "--runs", str(folder / "runs")], check=True)
 
@@ -99,19 +99,3 @@ def _train(dataset: Dataset, folder: Path, settings: Mapping[str, Any]) -> None:
 def _run(session: Any, inputs: Tensors) -> Tensors:  # noqa: ANN401 - onnxruntime ships no types
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
-
-
-def _session(path: Path) -> Any:  # noqa: ANN401 - as above
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-
-
-def _toml(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return f'"{value}"'
-        case _:
-            return str(value)
