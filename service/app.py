@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -89,7 +88,7 @@ COLD = (
 def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None) -> Application:
     """The service as an ASGI application. Models are loaded when it starts, not here.
 
-    `app.state.context` holds the registry, the settings and the telemetry, and `app.state.grpc_port` the port of gRPC once it is started.
+    `app.context` holds the registry, the settings and the telemetry, and `app.state.grpc_port` the port of gRPC once it is started.
     `tracing` stands for what the settings say of it.
 
     Raises:
@@ -115,7 +114,7 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
     )
     registry = ModelRegistry(settings, telemetry)
     sequences_kept = Sequences.of(registry, settings, telemetry.sequences)
-    app.context = app.state.context = Context(registry, settings, telemetry, sequences_kept, tracing, PersonalWords.of(settings))
+    app.context = Context(registry, settings, telemetry, sequences_kept, tracing, PersonalWords.of(settings))
     hot = [route for router in HOT for route in router.routes]
     # not include_router: it wraps routes in contexts that are looked through again at every request
     app.router.routes.extend([*hot, *(route for router in COLD for route in router.routes)])
@@ -129,9 +128,10 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: Application) -> AsyncIterator[None]:
     """Raises StartupError where the service cannot start."""
-    context: Context = app.state.context
+    context = app.context
+    thresholds = gc.get_threshold()
     await run_in_threadpool(context.registry.load_all)
     gc.freeze()  # what was loaded stays: the collector need not look through it at every request
     gc.set_threshold(10_000)  # what hundreds of requests in flight hold is no garbage
@@ -140,6 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         announce = context.registry.announce_stop if grpc is None else grpc.announce_stop
         with context.telemetry.shared(), stop_announced(announce, delay_s=context.settings.stop_delay_s):
             yield
+    gc.set_threshold(*thresholds)
     gc.unfreeze()
     await context.sequences.close()
     await run_in_threadpool(context.registry.close)
@@ -153,7 +154,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)  # nobody reads it
     path = request.scope["path"]
-    request.app.state.context.telemetry.reject(_reason(error), request.path_params)
+    request.app.context.telemetry.reject(_reason(error), request.path_params)
     match error:
         case ServiceError():
             return error_response(error, path=path)

@@ -53,7 +53,7 @@ def prepared(settings: Settings) -> Callable[[], None]:
     from service.app import create_app  # here: what only watches over workers needs no FastAPI, which is slow to import
 
     app = create_app(settings)
-    app.state.context.registry.load_all()  # the same; the app finds it loaded
+    app.context.registry.load_all()  # the same; the app finds it loaded
     return _Server(app, settings).run
 
 

@@ -66,11 +66,11 @@ def main() -> None:
         questions = Questions.about(models)
         loads = _loads(models, questions, Path(folder))
         app = create_app(Settings(models=models))
-        app.state.context.registry.load_all()
+        app.context.registry.load_all()
         gc.collect()
         gc.freeze()
         profiles = {task: _profile(app, task, questions, loads[task], options.repetitions) for task in TASKS}
-        app.state.context.registry.close()
+        app.context.registry.close()
     write_section(HEADING, command="python -m benchmarks.serving.profile", body=report(profiles, options.repetitions))
 
 
@@ -118,7 +118,7 @@ def _profile(app: FastAPI, task: Task, questions: Questions, loads: Sequence[Mea
 
 async def _timed(app: FastAPI, task: Task, body: bytes, repetitions: int) -> list[list[float]]:
     """Microseconds of each stage, repetition by repetition: by hand, through the batcher, through the application."""
-    model: ServedModel = app.state.context.registry.get(NAMES[task])
+    model: ServedModel = app.context.registry.get(NAMES[task])
     found = []
     for _ in range(repetitions):
         by_hand, step = _by_hand(model, task, body)

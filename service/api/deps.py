@@ -31,7 +31,7 @@ _ANSWERED_BY = "carousel.version"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one application answers with; `app.state.context`."""
+    """What one application answers with; `app.context`."""
 
     registry: ModelRegistry
     settings: Settings

@@ -18,7 +18,7 @@ class Application(FastAPI):
     """FastAPI, behind `entry` where one is set: what it wraps around every request would cost questions to models more than it gives."""
 
     context: Context
-    """What it answers with; `state.context` too, which takes longer to look up."""
+    """What it answers with; here, as `state` takes longer to look up."""
     entry: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

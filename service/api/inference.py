@@ -160,4 +160,4 @@ def _question(manifest: Manifest, body: InferBody, *, sequence: bool = False) ->
 
 
 def _metadata(request: Request, model: ServedModel) -> ModelMetadata:
-    return model_metadata(model, request.app.state.context.registry.versions(model.manifest.name))
+    return model_metadata(model, request.app.context.registry.versions(model.manifest.name))

@@ -232,7 +232,7 @@ def test_a_service_that_is_about_to_stop_is_alive_and_not_ready(model_folder: Pa
     app = create_app(Settings(models=model_folder))
     with serving(app) as address:
         before = httpx.get(f"{address}/v2/health/ready").status_code
-        app.state.context.registry.announce_stop()
+        app.context.registry.announce_stop()
         ready = httpx.get(f"{address}/v2/health/ready")
         live = httpx.get(f"{address}/v2/health/live")
 

@@ -206,7 +206,7 @@ def test_a_damaged_file_leaves_suggestions_and_says_so(root: Path, tmp_path: Pat
 
 def test_a_caller_who_hangs_up_amid_a_body_leaves_no_traceback(root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     app = create_app(Settings(models=root, personal_words=tmp_path / "words.sqlite"))
-    app.state.context.registry.load_all()
+    app.context.registry.load_all()
     scope = {
         "type": "http",
         "method": "PUT",
@@ -225,6 +225,6 @@ def test_a_caller_who_hangs_up_amid_a_body_leaves_no_traceback(root: Path, tmp_p
         pass
 
     asyncio.run(app(scope, receive, send))
-    app.state.context.registry.close()
+    app.context.registry.close()
 
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -182,7 +182,7 @@ def test_a_worker_takes_its_settings_from_the_environment(tiny_models: Path, mon
     for name, value in Settings(models=tiny_models, port=1234).environment().items():
         monkeypatch.setenv(name, value)
 
-    assert serving.worker_app().state.context.settings.port == 1234
+    assert serving.worker_app().context.settings.port == 1234
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(capsys: pytest.CaptureFixture[str]):

@@ -64,13 +64,13 @@ def opened(tiny_models: Path) -> Iterator[Callable[..., FastAPI]]:
     def opened(*, recorded: Recorded | None = None, **settings: object) -> FastAPI:
         given: dict[str, Any] = {"models": tiny_models, **settings}
         app = create_app(Settings(**given), tracing=recorded and recorded.tracing)
-        app.state.context.registry.load_all()
+        app.context.registry.load_all()
         apps.append(app)
         return app
 
     yield opened
     for app in apps:
-        app.state.context.registry.close()
+        app.context.registry.close()
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,7 @@ def test_the_level_turns_lines_off_but_those_of_failures(opened: Opened, caplog:
     asked(app, "POST", CLASSIFY, json=QUESTION)
     assert told(caplog) == []
 
-    app.state.context.registry.close()
+    app.context.registry.close()
     asked(app, "GET", "/v2/health/ready")
     assert [line["status"] for line in told(caplog)] == [503]
 

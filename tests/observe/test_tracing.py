@@ -75,7 +75,7 @@ def test_a_request_without_a_model_is_one_span(opened: Opened):
 def test_a_request_that_the_service_fails_is_an_error(opened: Opened):
     recorded = Recorded()
     app = opened(recorded=recorded)
-    app.state.context.registry.close()
+    app.context.registry.close()
     asked(app, "GET", "/v2/health/ready")
 
     (span,) = recorded.spans()
@@ -196,7 +196,7 @@ def test_a_collector_that_does_not_answer_holds_nobody_up():
 def test_tracing_is_off_unless_it_is_asked_for(opened: Opened):
     assert open_tracing(Settings()) is None
     app = opened()
-    assert app.state.context.tracing is None
+    assert app.context.tracing is None
     assert asked(app, "POST", CLASSIFY, json=QUESTION).status_code == 200
 
 
@@ -222,7 +222,7 @@ def test_an_endpoint_is_an_address_over_http(wrong: str):
 
 
 def test_what_a_shadow_does_is_no_part_of_the_request(opened: Opened):
-    candidate = opened().state.context.registry.get("tiny-classes", 1)
+    candidate = opened().context.registry.get("tiny-classes", 1)
     shadow = Shadow(candidate)
 
     async def reflected() -> Timeline:
