@@ -14,6 +14,8 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# what is installed is compiled when it is first used; where that may not be kept, each of the many processes of the tests would do it again
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 # always with the pins: a bare `pip install torch` takes the newest release and gigabytes of CUDA with it

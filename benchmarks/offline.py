@@ -155,7 +155,7 @@ def _killed(command: Sequence[str], folder: Path) -> str:
     began = time.monotonic()
     process = _started(command)
     parts = Path(f"{out}.parts")
-    while process.poll() is None and len(list(parts.glob("*.parquet"))) < KILLED_PARTS:
+    while process.poll() is None and len(list(parts.glob("*.arrow"))) < KILLED_PARTS:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()

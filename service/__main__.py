@@ -6,7 +6,6 @@ Each command imports what it needs: all of it takes a second, which `--help` and
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from service import __version__
 from service.contract.manifest import ArtifactError
 from service.errors import ServiceError, StartupError
+from service.freed_memory import made_to_stay
 from service.observe.log_lines import configure_logging
 from service.settings import PREFIX, Settings, flag
 
@@ -54,20 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight."""
-    gc.disable()  # what is made until all is loaded stays: looking through it for garbage takes a tenth of the start
-    try:
+    with made_to_stay():
         from service.serving import prepared
 
         run = prepared(settings)
-    finally:
-        gc.enable()
     run()
     return 0
 
 
 def predict(settings: Settings, wanted: str, source: str, target: str) -> int:
     """Answer every line of `source` in `target`; `-` is standard input and output."""
-    from service.offline import answers, is_error, open_model
+    from service.offline import open_model
+    from service.offline.lines import answers, is_error
 
     model = open_model(settings, wanted)
     failed = 0

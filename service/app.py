@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,38 +18,18 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from service import __version__
-from service.api import (
-    absent,
-    anomalies,
-    classify,
-    docs,
-    forecast,
-    generate,
-    health,
-    inference,
-    model_config,
-    models,
-    next_word,
-    personal,
-    predict,
-    repository,
-    sequences,
-    statistics,
-    suggestions,
-)
+from service.api import anomalies, classify, docs, forecast, generate, health, inference, next_word, predict, repository
 from service.api.body import summary
-from service.api.compat import nixtla, openai, timeseries
 from service.api.deps import Context
 from service.api.dispatch import Application, Dispatch
 from service.api.hot_route import HotRoute
-from service.api.observation import Observation
 from service.api.problem import NO_ROUTE, error_response, no_route_response
 from service.errors import BadQuestion, ServiceError
 from service.grpc_api.serving import grpc_beside
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
 from service.observe.tracing import Tracing, open_tracing
-from service.personal.words import PersonalWords
+from service.personal.opening import open_words
 from service.sequences.sequences import Sequences
 from service.settings import Settings
 from service.stopping import stop_announced
@@ -63,30 +45,14 @@ HOT = (
     inference.hot_router,
     generate.router,
     repository.router,
-    nixtla.router,
-    timeseries.router,
-    openai.router,
 )
 """Routes of questions: they go round FastAPI's machinery."""
-COLD = (
-    models.router,
-    statistics.router,
-    suggestions.router,
-    inference.router,
-    sequences.router,
-    personal.router,
-    model_config.router,
-    health.router,
-    absent.router,
-    nixtla.cold_router,
-    timeseries.cold_router,
-    openai.cold_router,
-)
-"""All others; the first that fits answers, so that `/v2/models/stats` is no model's name."""
+COLD = (health.bare_router, health.router)
+"""Those that are asked first; all others are in `service.api.seldom`."""
 
 
-def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None) -> Application:
-    """The service as an ASGI application. Models are loaded when it starts, not here.
+def create_app(settings: Settings | None = None, *, tracing: Tracing | None = None, registry: ModelRegistry | None = None) -> Application:
+    """The service as an ASGI application. Models are loaded when it starts, not here, unless those of `registry` are by then.
 
     `app.context` holds the registry, the settings and the telemetry, and `app.state.grpc_port` the port of gRPC once it is started.
     `tracing` stands for what the settings say of it.
@@ -96,7 +62,8 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
     """
     settings = settings or Settings()
     tracing = tracing or open_tracing(settings)
-    telemetry = Telemetry.create(settings.worker_folder)
+    registry = registry or ModelRegistry(settings, Telemetry.create(settings.worker_folder))
+    telemetry = registry.telemetry
     app = Application(
         title=docs.TITLE,
         version=__version__,
@@ -106,21 +73,18 @@ def create_app(settings: Settings | None = None, *, tracing: Tracing | None = No
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # the service has its own; asking at every request whether costs a tenth
+        # the service has its own; asking at every request whether costs a tenth
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    registry = ModelRegistry(settings, telemetry)
     sequences_kept = Sequences.of(registry, settings, telemetry.sequences)
-    app.context = Context(registry, settings, telemetry, sequences_kept, tracing, PersonalWords.of(settings))
-    hot = [route for router in HOT for route in router.routes]
-    # not include_router: it wraps routes in contexts that are looked through again at every request
-    app.router.routes.extend([*hot, *(route for router in COLD for route in router.routes)])
-    docs.add_docs(app)
-    app.entry = Dispatch(app.inner, hot=[route for route in hot if isinstance(route, HotRoute)])
+    app.context = Context(registry, settings, telemetry, sequences_kept, tracing, open_words(settings))
+    hot = _add_routes(app, HOT, COLD)
+    dispatch = Dispatch(app.inner, hot=hot, first=_paths(COLD), add_seldom=partial(_add_seldom, app))
+    docs.add_docs(app, complete=dispatch.complete)
+    app.entry = dispatch
     if settings.access_log or tracing:
+        from service.api.observation import Observation  # here: most services do neither
+
         app.entry = Observation(app.entry, telemetry=telemetry, log=settings.access_log, tracing=tracing)
     for error in (ServiceError, HTTPException, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(error, _answer_error)
@@ -148,6 +112,23 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
         await run_in_threadpool(context.tracing.close)
     if context.personal is not None:
         await run_in_threadpool(context.personal.close)
+
+
+def _add_routes(app: Application, hot: Sequence[APIRouter], cold: Sequence[APIRouter]) -> list[HotRoute]:
+    """Give `app` the routes of these routers; those that are hot."""
+    # not include_router: it wraps routes in contexts that are looked through again at every request
+    app.router.routes.extend(route for router in (*hot, *cold) for route in router.routes)
+    return [route for router in hot for route in router.routes if isinstance(route, HotRoute)]
+
+
+def _add_seldom(app: Application) -> list[HotRoute]:
+    from service.api import seldom  # here, as it says
+
+    return _add_routes(app, seldom.HOT, seldom.COLD)
+
+
+def _paths(routers: Sequence[APIRouter]) -> list[str]:
+    return [route.path for router in routers for route in router.routes if isinstance(route, Route)]
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

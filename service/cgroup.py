@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+INLINE_MS = 5.0
+INLINE_MS_ON_ONE_CORE = 20.0
+"""There a thread takes as long as the loop itself would, and waiting for Python's lock besides."""
+
 
 def usable_cores(root: Path = Path("/")) -> int:
     """Whole cores that the affinity and the cgroup's quota leave, at least 1; `root` is where /proc and /sys lie."""
@@ -25,6 +29,13 @@ def session_threads(asked: int, *, cores: int, workers: int) -> int:
     """Threads of one model's arithmetic: what was asked for, 0 being all, but never more than this worker's share of the cores."""
     share = max(1, cores // workers)
     return min(asked, share) or share
+
+
+def inline_ms(asked: float | None, *, cores: int, workers: int) -> float:
+    """Milliseconds that a batch may hold up a worker's event loop: what was asked for, or else more where no other core could run it."""
+    if asked is not None:
+        return asked
+    return INLINE_MS if cores // workers > 1 else INLINE_MS_ON_ONE_CORE
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from service.backends.base import Backend
 from service.backends.onnx import OnnxBackend
 from service.batching.batcher import Batcher
+from service.cgroup import inline_ms, usable_cores
 from service.contract.golden import Tensors, parse_goldens, replay
 from service.contract.int8 import INT8_TOLERANCE, Precision
 from service.contract.manifest import PARITY_TOLERANCE, ArtifactError, ForecastTask, Manifest
@@ -93,7 +94,7 @@ class ServedModel:
             max_queue_delay_ms=settings.max_queue_delay_ms,
             instances=settings.instances,
             priority_levels=settings.priority_levels,
-            max_inline_ms=settings.max_inline_ms,
+            max_inline_ms=inline_ms(settings.max_inline_ms, cores=usable_cores(), workers=settings.workers),
             meter=meter,
             running=running,
         )

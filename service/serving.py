@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,18 +20,20 @@ from uvicorn.supervisors import Multiprocess
 
 from service import __version__
 from service.api.bounded_http import BoundedHttp
-from service.freed_memory import give_back_freed_memory
+from service.errors import StartupError
+from service.freed_memory import give_back_code, give_back_freed_memory, made_to_stay
 from service.grpc_api.serving import grpc_port_held
 from service.lifecycle.registry import ModelRegistry
 from service.observe.log_lines import configure_logging
+from service.observe.telemetry import Telemetry
 from service.observe.tracing import open_tracing
 from service.open_files import allow_open_files
-from service.personal.words import PersonalWords
+from service.personal.opening import open_words
 from service.sequences.opening import open_store
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from service.api.dispatch import Application
 
 IN_MEMORY = "/dev/shm"  # noqa: S108 - a new folder with a random name is made in it, which only its owner may enter
 """Where workers share what they count: it can be written where the disk cannot."""
@@ -50,22 +53,37 @@ def prepared(settings: Settings) -> Callable[[], None]:
         return partial(_serve_with_workers, settings)
     with grpc_port_held(settings):
         pass  # here, so that what stops it is said plainly, before models are loaded
-    from service.app import create_app  # here: what only watches over workers needs no FastAPI, which is slow to import
-
-    app = create_app(settings)
-    app.context.registry.load_all()  # the same; the app finds it loaded
-    return _Server(app, settings).run
+    return _Server(_loaded_app(settings), settings).run
 
 
-def worker_app() -> FastAPI:
+def worker_app() -> Application:
     """The application of a worker process, whose settings its parent has put into the environment."""
-    from service.app import create_app
-
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     settings = Settings()
     configure_logging(settings.log_level, settings.log_format)
     give_back_freed_memory()
-    return create_app(settings)
+    try:
+        with made_to_stay():
+            return _loaded_app(settings)
+    except StartupError as error:  # the parent found nothing, but that was earlier
+        raise SystemExit(f"carousel: {error}") from error
+
+
+def _loaded_app(settings: Settings) -> Application:
+    """The application with its models: they are loaded while the rest is imported, since the one is mostly not Python's and the other is.
+
+    Raises:
+        StartupError: as `ModelRegistry.load_all` and `create_app`.
+    """
+    registry = ModelRegistry(settings, Telemetry.create(settings.worker_folder))
+    with ThreadPoolExecutor(1, "start") as pool:
+        loading = pool.submit(registry.load_all)
+        from service.app import create_app  # here: what only watches over workers needs no FastAPI, which is slow to import
+
+        app = create_app(settings, registry=registry)
+        loading.result()
+    give_back_code()
+    return app
 
 
 def _end_with_parent() -> None:
@@ -78,7 +96,7 @@ def _end_with_parent() -> None:
 class _Server(uvicorn.Server):
     """Says where it listens once it does."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
+    def __init__(self, app: Application, settings: Settings) -> None:
         super().__init__(_server_config(app, settings))
         self._app = app
 
@@ -96,7 +114,7 @@ def _serve_with_workers(settings: Settings) -> None:
     if tracing := open_tracing(settings):  # the same
         tracing.close()
     open_store(settings)  # the same; it connects to nothing yet
-    PersonalWords.of(settings)  # the same
+    open_words(settings)  # the same
     shared = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
     with grpc_port_held(settings) as grpc_port, tempfile.TemporaryDirectory(prefix="carousel-", dir=shared) as folder:
         config = _server_config("service.serving:worker_app", settings)
@@ -108,7 +126,7 @@ def _serve_with_workers(settings: Settings) -> None:
         Multiprocess(config, [listening]).run()
 
 
-def _server_config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+def _server_config(app: Application | str, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),

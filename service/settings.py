@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,11 +66,12 @@ class Settings(BaseModel):
     max_queue_delay_ms: float = Field(
         default=0.0, ge=0, le=60_000, description="Milliseconds that a batch which is not full waits for more; 0 runs what is there."
     )
-    max_inline_ms: float = Field(
-        default=5.0,
+    max_inline_ms: float | None = Field(
+        default=None,
         ge=0,
         le=100,
-        description="Milliseconds that a batch may hold up the event loop, which is cheaper than a hop to a thread; 0 is never.",
+        description="Milliseconds that a batch may hold up the event loop, which is cheaper than a hop to a thread; 0 is never."
+        " By default 5, and 20 where a worker has no second core.",
     )
     max_queue_rows: int = Field(default=1024, ge=1, description="Most rows that wait for one model; beyond it requests are answered 429.")
     instances: int = Field(default=1, ge=1, le=256, description="Batches of one model that run at the same time.")
@@ -172,6 +172,8 @@ def _from_file() -> dict[str, Any]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib  # here: most services have no such file
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -39,12 +39,16 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A table to learn from, the settings that it needs and no other set does, and the questions."""
+    """A table to learn from, the settings that it needs and no other set does, and the questions.
+
+    `known` (series, time), padded on the left with NaN, is what may be learned from: the table without the part that the settings hold out.
+    """
 
     name: str
     table: pd.DataFrame
     settings: Mapping[str, Any]
     questions: Questions
+    known: NDArray[np.float32]
     published: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
@@ -90,7 +94,7 @@ def _m4_hourly(folder: Path) -> Dataset:
         "Chronos-2": (np.nan, np.nan, 0.39),
     }
     settings = {"series": "series", "calendar": False, "validation": 0.05, "test": 0.0}
-    return Dataset("m4-hourly", table, settings, questions, published)
+    return Dataset("m4-hourly", table, settings, questions, history, published)
 
 
 def _one_series(name: str, table: pd.DataFrame, *, horizon: int, every: int) -> Dataset:
@@ -104,4 +108,4 @@ def _one_series(name: str, table: pd.DataFrame, *, horizon: int, every: int) -> 
         last=times[origins - 1],
         actual=np.stack([values[origin : origin + horizon] for origin in origins]),
     )
-    return Dataset(name, hourly.reset_index(), {"validation": 0.1, "test": HELD_OUT}, questions)
+    return Dataset(name, hourly.reset_index(), {"validation": 0.1, "test": HELD_OUT}, questions, values[None, :first])

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from benchmarks.forecasting.datasets import Dataset, Questions
 from benchmarks.published import open_session, recipe_text
 from service.contract.golden import Tensors
-from service.contract.manifest import ForecastTask, Manifest, parse_manifest
+from service.contract.manifest import ForecastTask, Manifest
+from service.contract.repository import ONNX, load_artifact, versions
 from service.tasks.dialogue import converse
 from service.tasks.forecast import History, encode, forecast
 
@@ -43,8 +44,22 @@ class Model:
 
     manifest: Manifest
     session: Any  # onnxruntime ships no types
-    minutes: float
-    file_mb: float
+
+    @property
+    def minutes(self) -> float:
+        """Time of the fit, validation included."""
+        return self.manifest.training.seconds / 60
+
+    @property
+    def windows_per_second(self) -> float:
+        """Training windows a second of the fit, validation included."""
+        training = self.manifest.training
+        return training.epochs * training.config["windows"] / training.seconds
+
+    @property
+    def file_mb(self) -> float:
+        """Size of the graph."""
+        return self.manifest.files[ONNX].bytes / 1e6
 
     @property
     def task(self) -> ForecastTask:
@@ -59,38 +74,44 @@ class Model:
         return dict(zip(names, self.session.run(names, inputs), strict=True))
 
 
-def train(dataset: Dataset, folder: Path, *, settings: Mapping[str, Any]) -> Model:
-    """Train on the data set with the recipe and `settings` of this run.
+def trained(dataset: Dataset, folder: Path, *, settings: Mapping[str, Any]) -> Model:
+    """The model that lies in `folder`, or else one that is trained there with the recipe and `settings` of this run.
 
     Raises:
+        ValueError: what lies there is of another recipe.
         subprocess.CalledProcessError: `carousel-train` has failed.
     """
-    folder.mkdir(parents=True)
-    dataset.table.to_parquet(folder / "data.parquet")
-    values = {
-        **RECIPE,
-        **dataset.settings,
-        **settings,
-        "task": "forecast",
-        "name": dataset.name,
-        "data": "data.parquet",
-        "time": "time",
-        "target": "value",
-        "frequency": "h",
-        "horizon": dataset.questions.horizon,
-        "allow_worse_than_naive": True,
-        "int8": False,
-    }
-    (folder / "recipe.toml").write_text(recipe_text(values), encoding="utf-8")
-    began = time.monotonic()
-    command = [sys.executable, "-m", "training", "recipe", str(folder / "recipe.toml"), "--models", str(folder / "models")]
-    subprocess.run([*command, "--runs", str(folder / "runs")], check=True)
-    artifact = folder / "models" / dataset.name / "1"
-    return Model(
-        manifest=parse_manifest((artifact / "manifest.json").read_bytes()),
-        session=open_session(artifact / "model.onnx"),
-        minutes=(time.monotonic() - began) / 60,
-        file_mb=(artifact / "model.onnx").stat().st_size / 1e6,
+    file, text = folder / "recipe.toml", recipe(dataset, settings)
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset.table.to_parquet(folder / "data.parquet")
+        file.write_text(text, encoding="utf-8")
+    elif file.read_text(encoding="utf-8") != text:
+        raise ValueError(f"{file} is not the recipe of this run: name another --keep, or remove {folder}")
+    models = folder / "models"
+    if not versions(models, dataset.name):
+        _train(file, models, folder / "runs")
+    artifact = load_artifact(versions(models, dataset.name)[-1], root=models)
+    return Model(artifact.manifest, open_session(artifact.file(ONNX)))
+
+
+def recipe(dataset: Dataset, settings: Mapping[str, Any]) -> str:
+    """What `carousel-train recipe` is given: `RECIPE`, what the data set needs, and `settings`."""
+    return recipe_text(
+        {
+            **RECIPE,
+            **dataset.settings,
+            **settings,
+            "task": "forecast",
+            "name": dataset.name,
+            "data": "data.parquet",
+            "time": "time",
+            "target": "value",
+            "frequency": "h",
+            "horizon": dataset.questions.horizon,
+            "allow_worse_than_naive": True,
+            "int8": False,
+        }
     )
 
 
@@ -114,10 +135,11 @@ def milliseconds(model: Model, questions: Questions) -> float:
     return float(np.median(found)) * 1000
 
 
-def windows_per_second(model: Model) -> float:
-    """Training windows a second of the fit, validation included."""
-    training = model.manifest.training
-    return training.epochs * training.config["windows"] / training.seconds
+def _train(file: Path, models: Path, runs: Path) -> None:
+    """Run a recipe's file, from its last checkpoint where there is one."""
+    resume = ["--resume"] if any(runs.rglob("*.pt")) else []
+    command = [sys.executable, "-m", "training", "recipe", str(file), "--models", str(models), "--runs", str(runs), *resume]
+    subprocess.run(command, check=True)
 
 
 def _histories(model: Model, questions: Questions) -> list[History]:

@@ -90,7 +90,8 @@ def _remarks(dataset: Dataset, model: ours.Model, rival: NGram, lines: Sequence[
     told = [
         f"Perplexity over every word, mark and line end of the test text ({model.manifest.scores.split}); top-1 and top-3 over the words"
         f" that are known. {rival.scores.unknown:.1%} of the words are unknown to the n-gram model, which does not look past a line.",
-        f"{len(lines)} lines of it ({typed.words:,} words) are typed, a character a key, with three words shown and a key to take one.",
+        f"{len(lines)} lines of it ({typed.words:,} words) are typed with three words shown and a key to take one. A key is a character, of"
+        " Korean a letter of the two-set keyboard (각 has three), and words are shown for a syllable that is still being composed, too.",
         f"Trained for {model.manifest.training.epochs} epochs; one step is a token read on from a state, on one thread.",
     ]
     task = model.manifest.task

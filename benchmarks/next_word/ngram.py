@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.next_word.datasets import Dataset
+from service.contract.jamo import typed_letters
 from service.contract.tokenizer import cut_typed
 
 START, END, UNKNOWN = 0, 1, 2
@@ -99,14 +100,16 @@ class NGram:
 
     @cached_property
     def _alphabetical(self) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-        words = np.array(self._words[UNKNOWN + 1 :])
-        order = np.argsort(words, kind="stable")
-        return words[order], order + UNKNOWN + 1
+        """Words as they are typed, in that order, and their ids."""
+        letters = np.array([typed_letters(word) for word in self._words[UNKNOWN + 1 :]])
+        order = np.argsort(letters, kind="stable")
+        return letters[order], order + UNKNOWN + 1
 
     def _beginning(self, prefix: str) -> NDArray[np.int64]:
-        """Ids of the words that begin with these letters."""
-        words, ids = self._alphabetical
-        first, last = np.searchsorted(words, prefix), np.searchsorted(words, prefix + "\U0010ffff")
+        """Ids of the words that begin with these letters; a Korean syllable may still be being composed."""
+        letters, ids = self._alphabetical
+        typed = typed_letters(prefix)
+        first, last = np.searchsorted(letters, typed), np.searchsorted(letters, typed + "\U0010ffff")
         return ids[first:last]
 
 

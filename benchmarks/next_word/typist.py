@@ -1,4 +1,8 @@
-"""A simulated typist: three suggestions are shown, one key takes one of them."""
+"""A simulated typist: three suggestions are shown, one key takes one of them.
+
+Keys are those of the keyboard: a character each, but of Korean the letters that the two-set keyboard composes into syllables. What is
+suggested for is the text as it stands on the screen, a syllable that is still being composed included.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from benchmarks.next_word.datasets import Line
+from benchmarks.next_word.keyboard import screen
+from service.contract.jamo import typed_letters
 from service.contract.tokenizer import WORD_PATTERN
 
 Suggest = Callable[[str], Sequence[str]]
@@ -46,7 +52,7 @@ def type_all(lines: Iterable[Line], suggest: Suggest) -> Typed:
 
 
 def type_line(line: Line, suggest: Suggest) -> Typed:
-    """Type one line, each character of it (a syllable in Korean) and its end a key.
+    """Type one line; its end is a key, too.
 
     The typist takes a word as soon as it is shown, unless typing the rest is as quick; the space behind it comes with it. Marks are typed.
     """
@@ -57,18 +63,24 @@ def type_line(line: Line, suggest: Suggest) -> Typed:
         if not word[0].isalnum():
             continue
         space = int(text[match.end() : match.end() + 1] == " ")
-        letters = _letters_typed(line.before + text[:start], word, suggest)
+        letters = typed_letters(word)
+        typed = _letters_typed(line.before + text[:start], word, letters, suggest)
         words += 1
-        foreseen += letters == 0
-        keys += start - at
-        if letters + 1 < len(word) + space:
-            keys, at = keys + letters + 1, match.end() + space
+        foreseen += typed == 0
+        keys += _keys(text[at:start])
+        if typed + 1 < len(letters) + space:
+            keys, at = keys + typed + 1, match.end() + space
         else:
-            keys, at = keys + len(word), match.end()
-    return Typed(keys + len(text) - at, len(text) + 1, words, foreseen)
+            keys, at = keys + len(letters), match.end()
+    return Typed(keys + _keys(text[at:]), _keys(text) + 1, words, foreseen)
 
 
-def _letters_typed(before: str, word: str, suggest: Suggest) -> int:
+def _keys(text: str) -> int:
+    """Keys that a text takes; those that only end a syllable, as between the letters of 어ㅋ, are not counted."""
+    return len(typed_letters(text))
+
+
+def _letters_typed(before: str, word: str, letters: str, suggest: Suggest) -> int:
     """Letters after which `word` is shown; all of them where it never is."""
     wanted = word.lower()
-    return next((letters for letters in range(len(word)) if wanted in suggest(before + word[:letters])), len(word))
+    return next((typed for typed in range(len(letters)) if wanted in suggest(before + screen(letters[:typed]))), len(letters))

@@ -6,6 +6,7 @@ python -m benchmarks.serving.environments [NAME ...]
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ ENVIRONMENTS = PROJECT / "benchmarks" / ".peers"
 CAROUSEL = "carousel"
 """The environment of Carousel alone, as its users have it; the floor runs in it too."""
 INSTALL_TIMEOUT_S = 900
+VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Of what is measured: each environment is compiled once, as it is where it is installed, and not at every start."""
 
 
 class NotInstalledError(RuntimeError):

@@ -78,7 +78,7 @@ def started(server: Server, models: Path, cores: str | None, log: Path) -> Itera
     variables = {"BENCH_MODELS": str(models), "OMP_NUM_THREADS": "1", "PATH": f"{python.parent}:{os.environ['PATH']}", **server.variables}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, env=os.environ | variables, cwd=environments.PROJECT, stdout=output, stderr=output, start_new_session=True
+            command, env=environments.VARIABLES | variables, cwd=environments.PROJECT, stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield Running(server, f"http://127.0.0.1:{port}", process)

@@ -12,10 +12,11 @@ from starlette.requests import Request
 
 from service.api.body import read_body
 from service.api.deps import context_of, model_of
+from service.api.late_route import LateRoute
 from service.errors import BadQuestion
 from service.oip.absent import TRACE_SETTINGS, log_settings, no_log_change, no_region, no_tracing
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=LateRoute, include_in_schema=False)
 
 
 @router.get("/v2/systemsharedmemory/status")

@@ -40,7 +40,7 @@ class AnomaliesBody(Body):
     )
 
 
-class AnomalyCounts(BaseModel):
+class AnomalyCounts(BaseModel, defer_build=True):
     """Of the steps in the answer."""
 
     judged: int = Field(description="Steps with a score.")
@@ -48,7 +48,7 @@ class AnomalyCounts(BaseModel):
     missing: int = Field(description="Steps without a value.")
 
 
-class SeriesAnomalies(BaseModel):
+class SeriesAnomalies(BaseModel, defer_build=True):
     """The steps of one series, from the first that is judged to the last; all lists are equally long."""
 
     id: str | None = Field(description="As it was sent.")
@@ -65,7 +65,7 @@ class SeriesAnomalies(BaseModel):
     counts: AnomalyCounts = Field(description="How many there are.")
 
 
-class AnomaliesAnswer(BaseModel):
+class AnomaliesAnswer(BaseModel, defer_build=True):
     """What was found, in the order of the series."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ANOMALIES_ANSWER]})

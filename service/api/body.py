@@ -25,7 +25,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Of a request: names in lower case, as ASGI has them."""
 
 
-class Body(BaseModel):
+class Body(BaseModel, defer_build=True):
     """Base of everything a caller sends: unknown fields, text for numbers, NaN and infinities are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)

@@ -36,14 +36,14 @@ class ClassifyBody(Body):
     )
 
 
-class SequenceLabel(BaseModel):
+class SequenceLabel(BaseModel, defer_build=True):
     """The label of one sequence."""
 
     label: str = Field(description="The likeliest label.")
     probabilities: dict[str, float] = Field(description="Label -> probability.")
 
 
-class ClassifyAnswer(BaseModel):
+class ClassifyAnswer(BaseModel, defer_build=True):
     """Labels in the order of the sequences."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CLASSIFY_ANSWER]})

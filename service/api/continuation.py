@@ -18,7 +18,7 @@ from service.tasks.generation import Written
 from service.tasks.language import Language
 
 
-class TextContinuation(BaseModel):
+class TextContinuation(BaseModel, defer_build=True):
     """Words that may follow."""
 
     text: str = Field(description="The words as a text; where the text ends within a word, that one whole.")
@@ -28,7 +28,7 @@ class TextContinuation(BaseModel):
     )
 
 
-class Continuations(BaseModel):
+class Continuations(BaseModel, defer_build=True):
     """The next words, likeliest first; those of beams of different lengths as `length_penalty` compares them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [writing_examples.CONTINUATIONS_ANSWER]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Path
 from fastapi.openapi.models import Example
@@ -17,10 +17,12 @@ from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
 from service.observe.tracing import Tracing
 from service.oip.reference import version_number
-from service.personal.words import PersonalWords
 from service.sequences.sequences import Sequences
 from service.served_model import ServedModel
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.personal.words import PersonalWords  # it is imported where a file for them is named: it brings SQLite
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 _TIMEOUT = TIMEOUT_HEADER.lower().encode()
@@ -56,12 +58,7 @@ async def _registry(request: Request) -> ModelRegistry:  # async: FastAPI would 
     return context_of(request).registry
 
 
-async def _telemetry(request: Request) -> Telemetry:
-    return context_of(request).telemetry
-
-
 Registry = Annotated[ModelRegistry, Depends(_registry)]
-Metrics = Annotated[Telemetry, Depends(_telemetry)]
 Version = Annotated[
     int, Path(description="Version of the model.", ge=1, le=10**MAX_VERSION_DIGITS - 1, openapi_examples={"first": Example(value=1)})
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.deps import Context, context_in, version_header
@@ -35,14 +37,28 @@ class Application(FastAPI):
 
 
 class Dispatch:
-    """Tries the routes of questions first. A pure ASGI middleware: one that wraps requests in tasks would cost more than the model."""
+    """Tries the routes of questions first. A pure ASGI middleware: one that wraps requests in tasks would cost more than the model.
 
-    def __init__(self, app: ASGIApp, *, hot: Sequence[HotRoute]) -> None:
-        """`hot` are tried before `app`."""
+    Routes that are seldom asked are added once, when a path is asked for that is not among the first ones.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, hot: Sequence[HotRoute], first: Collection[str], add_seldom: Callable[[], Sequence[HotRoute]]
+    ) -> None:
+        """`hot` are tried before `app`, which has the paths of `first`; `add_seldom` gives it all others, and says which are hot."""
         self._app = app
         self._hot: dict[str, list[HotRoute]] = {}
-        for route in hot:
-            self._hot.setdefault(_last_word(route.path_format), []).append(route)
+        self._first = frozenset(first)
+        self._add_seldom: Callable[[], Sequence[HotRoute]] | None = add_seldom
+        self._adding = threading.Lock()
+        self._add(hot)
+
+    def complete(self) -> None:
+        """Add what is seldom asked, unless it is there. Blocks; any thread may call it."""
+        with self._adding:
+            if self._add_seldom is not None:
+                self._add(self._add_seldom())
+                self._add_seldom = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,7 +70,15 @@ class Dispatch:
                 scope["path_params"] = found.groupdict()
                 await route.handle(scope, receive, send)
                 return
-        await self._cold(scope, receive, send)
+        if self._add_seldom is not None and path not in self._first:
+            await run_in_threadpool(self.complete)  # other requests are answered meanwhile
+            await self(scope, receive, send)
+        else:
+            await self._cold(scope, receive, send)
+
+    def _add(self, hot: Sequence[HotRoute]) -> None:
+        for route in hot:
+            self._hot.setdefault(_last_word(route.path_format), []).append(route)
 
     async def _cold(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()

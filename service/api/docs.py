@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,17 +68,20 @@ TAGS = [
 ]
 
 
-def add_docs(app: FastAPI) -> None:
-    """Give `app` its /docs, /redoc and the schema that they show."""
-    app.openapi = cache(lambda: _openapi(app))  # type: ignore[method-assign]  # the way FastAPI documents to change the schema
+def add_docs(app: FastAPI, *, complete: Callable[[], None]) -> None:
+    """Give `app` its /docs, /redoc and the schema that they show; `complete` adds the routes that are not there from the start."""
+    app.openapi = cache(lambda: _openapi(app, complete))  # type: ignore[method-assign]  # the way FastAPI documents to change the schema
     app.add_route("/docs", _swagger, include_in_schema=False)
     app.add_route("/redoc", _redoc, include_in_schema=False)
     app.add_route(f"{STATIC_URL}/{REDOC_SCRIPT}", _redoc_script, include_in_schema=False)
     app.mount(STATIC_URL, StaticFiles(directory=_static_folder()), name="docs-static")
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags)
+def _openapi(app: FastAPI, complete: Callable[[], None]) -> dict[str, Any]:
+    complete()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The 'alias' attribute")  # as FastAPI does, where nothing is built as late as here
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags)
     _, errors = models_json_schema([(Problem, "serialization"), (OipError, "serialization")], ref_template="#/components/schemas/{model}")
     schema["components"]["schemas"].update(errors["$defs"])
     return schema

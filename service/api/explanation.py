@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from service.tasks.explain import Explanation
 
 
-class InputEffect(BaseModel):
+class InputEffect(BaseModel, defer_build=True):
     """What an input does to the point forecast over the horizon; null where the model gives no number without it."""
 
     effect: float | None = Field(description="Mean of the absolute changes, in units of the series.")
@@ -24,7 +24,7 @@ class SegmentEffect(InputEffect):
     to_step: int = Field(description="The step after its last.")
 
 
-class ForecastExplanation(BaseModel):
+class ForecastExplanation(BaseModel, defer_build=True):
     """What moved the forecast, most first: each input in turn was set missing. Effects do not add up."""
 
     covariates: dict[str, InputEffect] = Field(

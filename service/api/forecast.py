@@ -58,14 +58,14 @@ class ForecastBody(Body):
     explain: bool = Field(default=False, description="Tell what moved each forecast: parts of what was sent, set missing in turn.")
 
 
-class ForecastInterval(BaseModel):
+class ForecastInterval(BaseModel, defer_build=True):
     """The ends of a central interval."""
 
     low: list[float] = Field(description="Of each step.")
     high: list[float] = Field(description="Of each step.")
 
 
-class ForecastAggregate(BaseModel):
+class ForecastAggregate(BaseModel, defer_build=True):
     """What a series adds up to over the horizon."""
 
     kind: Literal["sum", "mean"] = Field(description="As it was asked for.")
@@ -76,7 +76,7 @@ class ForecastAggregate(BaseModel):
     )
 
 
-class SeriesForecast(BaseModel):
+class SeriesForecast(BaseModel, defer_build=True):
     """The forecast of one series, in its own units."""
 
     id: str | None = Field(description="As it was sent.")
@@ -95,7 +95,7 @@ class SeriesForecast(BaseModel):
     )
 
 
-class ForecastAnswer(BaseModel):
+class ForecastAnswer(BaseModel, defer_build=True):
     """Forecasts in the order of the series."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.FORECAST_ANSWER]})

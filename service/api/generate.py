@@ -93,10 +93,10 @@ class GenerateBody(Body):
 
     id: str | None = Field(default=None, max_length=200, description="Comes back with the answer.")
     text_input: str = Field(max_length=MAX_CHARACTERS, description="The text so far; where it ends within a word, that is completed first.")
-    parameters: GenerateParameters = Field(default=GenerateParameters(), description="How to continue it.")
+    parameters: GenerateParameters = Field(default=GenerateParameters.model_construct(stop=[]), description="How to continue it.")
 
 
-class Generated(BaseModel):
+class Generated(BaseModel, defer_build=True):
     """A continuation, or the next piece of one."""
 
     model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [writing_examples.GENERATE_ANSWER]})

@@ -8,20 +8,24 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from service.api.deps import Metrics, Registry, context_of
+from service.api.bare_route import BareRoute
+from service.api.deps import context_of
+from service.api.hot_route import JsonResponse
+from service.api.late_route import LateRoute
 from service.api.problem import oip_documented
 from service.errors import ShuttingDown
 from service.oip.server import ServerMetadata, server_metadata
 
 
-class Health(BaseModel):
+class Health(BaseModel, defer_build=True):
     """State of the service; both words, since clients look for the one or the other."""
 
     live: bool = Field(description="The service answers.")
     ready: bool = Field(description="At least one model is served, and the service is not stopping.")
 
 
-router = APIRouter()
+bare_router = APIRouter(route_class=BareRoute)
+router = APIRouter(route_class=LateRoute)
 
 
 @router.get("/", include_in_schema=False)
@@ -36,31 +40,36 @@ async def server(request: Request) -> ServerMetadata:
     return server_metadata(context_of(request).settings, http=True)
 
 
-@router.get("/v2/health/live", tags=["Health"], summary="Whether the service answers")
-async def live(registry: Registry) -> Health:
+@bare_router.get("/v2/health/live", response_model=Health, tags=["Health"], summary="Whether the service answers")
+async def live(request: Request) -> Response:
     """200 as long as the process answers."""
-    return Health(live=True, ready=registry.ready)
+    return JsonResponse({"live": True, "ready": context_of(request).registry.ready})
 
 
-@router.get(
-    "/v2/health/ready", tags=["Health"], summary="Whether the service is ready for questions", responses=oip_documented((ShuttingDown,))
+@bare_router.get(
+    "/v2/health/ready",
+    response_model=Health,
+    tags=["Health"],
+    summary="Whether the service is ready for questions",
+    responses=oip_documented((ShuttingDown,)),
 )
-async def ready(registry: Registry) -> Health:
+async def ready(request: Request) -> Response:
     """200 as soon as at least one model is served, else 503."""
+    registry = context_of(request).registry
     if not registry.newest():
         raise ShuttingDown("no model is served: publish one into the model folder and start again")
     if not registry.ready:
         raise ShuttingDown
-    return Health(live=True, ready=True)
+    return JsonResponse({"live": True, "ready": True})
 
 
-@router.get(
+@bare_router.get(
     "/metrics",
     tags=["Health"],
     summary="Measures for Prometheus",
     response_class=PlainTextResponse,
     responses={200: {"description": "Requests, times, batches and queues in the Prometheus text format."}},
 )
-async def metrics(telemetry: Metrics) -> Response:
+async def metrics(request: Request) -> Response:
     """Counters and histograms of this process since its start."""
-    return Response(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
+    return Response(context_of(request).telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)

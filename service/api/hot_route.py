@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import get_type_hints
 
 import orjson
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.body import Body, read_body
 from service.api.deps import Context, context_in, version_header
 from service.api.disconnect import DisconnectWatch
+from service.api.late_route import LateRoute
 from service.api.problem import NO_ROUTE, error_response, no_route_response
 from service.api.request_id import request_id_header
 from service.api.whole_request import WHOLE, WholeRequest
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _JSON = (b"content-type", b"application/json")
 
 
-class HotRoute(APIRoute):
+class HotRoute(LateRoute):
     """POST a JSON body; the endpoint is `async (request, body, **path parameters) -> JSON-ready answer`, numpy arrays included.
 
     It may also answer with a Response of its own. The body is read as JSON whatever its content type says. A caller who hangs up

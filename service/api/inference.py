@@ -15,6 +15,7 @@ from service.api import examples
 from service.api.content_coding import MIN_COMPRESSED_BYTES, accepted_coding, compressed
 from service.api.deps import Version, answered_by, context_of, model_of, timeout_s
 from service.api.hot_route import HotRoute
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, QUESTION_ERRORS, oip_documented
 from service.api.protocol import LENGTH_HEADER, InferAnswer, InferBody
 from service.api.sequence_examples import BEGIN
@@ -33,7 +34,7 @@ from service.served_model import ServedModel
 from service.tasks.dialogue import QuestionError
 
 
-class ModelReady(BaseModel):
+class ModelReady(BaseModel, defer_build=True):
     """Whether a model answers."""
 
     name: str = Field(description="The model.")
@@ -41,7 +42,7 @@ class ModelReady(BaseModel):
 
 
 hot_router = APIRouter(route_class=HotRoute, tags=["Open Inference Protocol"])
-router = APIRouter(tags=["Open Inference Protocol"])
+router = APIRouter(route_class=LateRoute, tags=["Open Inference Protocol"])
 
 _questions = (*examples.INFER, BEGIN)
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(_questions))]

@@ -10,14 +10,16 @@ from starlette.requests import Request
 
 from service.api import examples
 from service.api.deps import Registry, Version, model_of
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, documented
+from service.contract.backtest_scores import BacktestFault, BacktestScores, read_backtest
 from service.contract.manifest import Data, Scores, Task, TensorSpec
 from service.errors import BadQuestion
 from service.lifecycle.registry import ModelRegistry
 from service.served_model import ServedModel
 
 
-class CardNetwork(BaseModel):
+class CardNetwork(BaseModel, defer_build=True):
     """What was trained."""
 
     cell: Literal["lstm", "gru", "rnn"] = Field(description="Recurrent cell.")
@@ -25,7 +27,7 @@ class CardNetwork(BaseModel):
     hidden: int = Field(description="Width of the state.")
 
 
-class ModelCard(BaseModel):
+class ModelCard(BaseModel, defer_build=True):
     """What a client should know of a model."""
 
     name: str = Field(description="The model.")
@@ -41,6 +43,10 @@ class ModelCard(BaseModel):
     network: CardNetwork = Field(description="Cells.")
     parameters: int = Field(description="Trained weights.")
     scores: Scores = Field(description="How good it is, beside the naive baselines.")
+    backtest: BacktestScores | None = Field(
+        description="What the newest `carousel-train backtest` of this version found; none where there was none, or its file is at fault."
+    )
+    backtest_fault: str | None = Field(description="What is wrong with the file of the backtest, where its scores are not shown.")
     data: Data = Field(description="What it was trained on.")
     files: dict[str, int] = Field(description="File of the artifact -> bytes.")
     backend: str = Field(description="What runs its graph: `onnx` or `torchscript`.")
@@ -48,7 +54,7 @@ class ModelCard(BaseModel):
     precision: str = Field(description="What its graph computes with: `fp32` or `int8`.")
 
 
-class RefusedArtifact(BaseModel):
+class RefusedArtifact(BaseModel, defer_build=True):
     """An artifact that is not served."""
 
     name: str = Field(description="The model.")
@@ -56,37 +62,50 @@ class RefusedArtifact(BaseModel):
     reason: str = Field(description="What is wrong with it, and what to do.")
 
 
-class ModelList(BaseModel):
+class ModelList(BaseModel, defer_build=True):
     """Everything in the model folder."""
 
     models: list[ModelCard] = Field(description="Card of the newest version of each model.")
     refused: list[RefusedArtifact] = Field(description="Artifacts that are not served, and why.")
 
 
-router = APIRouter(tags=["Models"])
+router = APIRouter(route_class=LateRoute, tags=["Models"])
 
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.PREDICT))]
 _errors = documented((*MODEL_ERRORS, BadQuestion))
 
 
+# plain functions, which FastAPI calls in a thread: cards are read from the disk in part
+
+
 @router.get("/v1/models", summary="All models")
-async def list_models(registry: Registry) -> ModelList:
+def list_models(registry: Registry) -> ModelList:
     """The newest version of every model, and what was refused."""
     refused = [RefusedArtifact(name=one.name, version=one.version, reason=one.reason) for one in registry.refused]
     return ModelList(models=[_card(registry, model) for model in registry.newest()], refused=refused)
 
 
 @router.get("/v1/models/{name}", summary="One model", responses=_errors)
-async def show_model(request: Request, registry: Registry, name: _Name) -> ModelCard:
+def show_model(request: Request, registry: Registry, name: _Name) -> ModelCard:
     """The card of the newest version: task, routes, scores against the baselines, tensors."""
     return _card(registry, model_of(request, name))
 
 
 @router.get("/v1/models/{name}/versions/{version}", summary="One version of a model", responses=_errors)
-async def show_version(request: Request, registry: Registry, name: _Name, version: Version) -> ModelCard:
+def show_version(request: Request, registry: Registry, name: _Name, version: Version) -> ModelCard:
     """The card of the version that the path says."""
     return _card(registry, model_of(request, name, version))
 
 
 def _card(registry: ModelRegistry, model: ServedModel) -> ModelCard:
-    return ModelCard(**model.card(), versions=registry.versions(model.manifest.name))
+    backtest, fault = _backtest(model)
+    versions = registry.versions(model.manifest.name)
+    return ModelCard(**model.card(), versions=versions, backtest=backtest, backtest_fault=fault)
+
+
+def _backtest(model: ServedModel) -> tuple[BacktestScores | None, str | None]:
+    """Scores, and why there are none; read for each card, as a backtest may have been run since the model was loaded."""
+    try:
+        return read_backtest(model.artifact), None
+    except BacktestFault as fault:
+        return None, str(fault)

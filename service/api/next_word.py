@@ -29,11 +29,13 @@ from service.api.writing import (
     Temperature,
     TopP,
     Writing,
+    language_of,
 )
 from service.contract.manifest import Manifest, NextWordTask
 from service.errors import BadQuestion
 from service.personal.errors import PersonalWordsOff
 from service.served_model import ServedModel
+from service.tasks.barred import Barred
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.generation import Sampling
 from service.tasks.language import Language
@@ -67,8 +69,8 @@ class NextWordBody(SuggestionFields):
     pointer: PointerFlag = True
     stream: bool = Field(default=False, description="Continuations as server-sent events: one, or `top_k` that are drawn.")
 
-    def order(self) -> Order:
-        """How the text is to be continued.
+    def order(self, language: Language) -> Order:
+        """How the text is to be continued, in the words that suggestions have.
 
         Raises:
             QuestionError: fields that make no sense together.
@@ -90,6 +92,7 @@ class NextWordBody(SuggestionFields):
             end=self.end,
             words=self.words,
             alternatives=False,
+            barred=Barred.of(language.tokenizer, language.hidden.with_request(self.deny, self.allow)),
         )
         order = Order(sampling, wanted, self.beams or searched, self.length_penalty)
         order.check(candidates="top_k", top_k="sample_top_k")
@@ -107,7 +110,7 @@ class NextWordBody(SuggestionFields):
         return Asked(self.text, Choice(self.top_k, self.temperature, self.seed, self.pointer), self)
 
 
-class WordSuggestion(BaseModel):
+class WordSuggestion(BaseModel, defer_build=True):
     """A word that may follow."""
 
     word: str = Field(description="The word, whole, where letters of it were typed.")
@@ -117,7 +120,7 @@ class WordSuggestion(BaseModel):
     )
 
 
-class Suggestions(BaseModel):
+class Suggestions(BaseModel, defer_build=True):
     """The next word, likeliest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.SUGGESTIONS_ANSWER]})
@@ -190,7 +193,7 @@ def _asked(body: NextWordBody) -> Asked:
 
 async def _streamed(model: ServedModel, body: NextWordBody, timeout_s: float) -> Response:
     try:
-        order = body.order()
+        order = body.order(language_of(model))
     except QuestionError as error:
         raise BadQuestion.of(error) from error
     return await stream(await Writing.begin(model, body.text, order, timeout_s=timeout_s), order)
@@ -202,4 +205,4 @@ def _dialogue(language: Language, body: NextWordBody) -> Dialogue[dict[str, Any]
         return {"suggestions": (yield from plain(language, body.asked()))}
     if body.stream:
         raise QuestionError("one answer to several questions is no stream: ask the model's own route", where=("stream",))
-    return {"continuations": (yield from continued(language, body.text, body.order()))}
+    return {"continuations": (yield from continued(language, body.text, body.order(language)))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.openapi.models import Example
@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 from service.api import examples, typing_examples
 from service.api.body import Body, parse_body, read_body
 from service.api.deps import context_of, model_of
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, documented
 from service.api.suggesting import MAX_USER_CHARACTERS
 from service.api.writing import language_of
@@ -21,7 +22,9 @@ from service.errors import BadQuestion, BodyTooLarge, MalformedBody, UnreadCodin
 from service.personal.dictionary import Owner
 from service.personal.errors import PersonalWordsOff, PersonalWordsUnavailable
 from service.personal.export import MEDIA_TYPE
-from service.personal.words import PersonalWords
+
+if TYPE_CHECKING:
+    from service.personal.words import PersonalWords  # as in `service.api.deps`
 
 MAX_CHARACTERS = 50_000
 MAX_PAGE = 1000
@@ -34,34 +37,34 @@ class TextToLearn(Body):
     text: str = Field(max_length=MAX_CHARACTERS, description="A finished text: every word of it is learned.")
 
 
-class Learned(BaseModel):
+class Learned(BaseModel, defer_build=True):
     """What was learned."""
 
     words: int = Field(description="Words that were counted, new ones or once more.")
     passed_over: int = Field(description="Parts of a text, or lines, that may be private: passwords, addresses, numbers, codes.")
 
 
-class PersonalWord(BaseModel):
+class PersonalWord(BaseModel, defer_build=True):
     """A word of a user."""
 
     word: str = Field(description="As it is written.")
     count: int = Field(description="How often it was learned.")
 
 
-class PersonalWordsPage(BaseModel):
+class PersonalWordsPage(BaseModel, defer_build=True):
     """Words of a user in alphabetical order."""
 
     words: list[PersonalWord] = Field(description="At most `limit`.")
     next: str | None = Field(description="What to send as `after` for those that follow; null where these are the last.")
 
 
-class Forgotten(BaseModel):
+class Forgotten(BaseModel, defer_build=True):
     """What was forgotten."""
 
     words: int = Field(description="Words that are gone, with all that was learned of what stands beside them.")
 
 
-router = APIRouter(tags=["Personal words"])
+router = APIRouter(route_class=LateRoute, tags=["Personal words"])
 
 _Name = Annotated[str, Path(description="A next-word model's name.", openapi_examples=examples.names(typing_examples.LEARN))]
 _User = Annotated[

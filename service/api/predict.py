@@ -36,7 +36,7 @@ class PredictBody(Body):
     )
 
 
-class PredictAnswer(BaseModel):
+class PredictAnswer(BaseModel, defer_build=True):
     """Answers in the order of the instances."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PREDICT_ANSWER]})

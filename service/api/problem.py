@@ -48,14 +48,14 @@ QUESTION_ERRORS: tuple[type[ServiceError], ...] = (
 TASK_ERRORS: tuple[type[ServiceError], ...] = (*QUESTION_ERRORS, WrongTask)
 
 
-class WrongPart(BaseModel):
+class WrongPart(BaseModel, defer_build=True):
     """One part of a request that is wrong."""
 
     where: list[str | int] = Field(description="Way to it: names of fields and positions from 0.")
     message: str = Field(description="What is wrong, and what the model takes.")
 
 
-class Problem(BaseModel):
+class Problem(BaseModel, defer_build=True):
     """An error, after RFC 9457."""
 
     type: str = Field(description="Kind of the error: `urn:carousel:` and its name.")
@@ -65,13 +65,13 @@ class Problem(BaseModel):
     errors: list[WrongPart] = Field(default_factory=list, description="The parts that are wrong, where that can be said.")
 
 
-class OipError(BaseModel):
+class OipError(BaseModel, defer_build=True):
     """An error of the Open Inference Protocol."""
 
     error: str = Field(description="What is wrong here, and what to do.")
 
 
-class TimeSeriesFault(BaseModel):
+class TimeSeriesFault(BaseModel, defer_build=True):
     """What is wrong, as KServe's time series protocol writes it."""
 
     code: str = Field(description="HTTP status.")
@@ -80,7 +80,7 @@ class TimeSeriesFault(BaseModel):
     type: str = Field(description="Kind of the error.")
 
 
-class TimeSeriesError(BaseModel):
+class TimeSeriesError(BaseModel, defer_build=True):
     """An error of KServe's time series protocol."""
 
     error: TimeSeriesFault = Field(description="What is wrong.")

@@ -66,7 +66,7 @@ class InferBody(Body):
         return body
 
 
-class OutputTensor(BaseModel):
+class OutputTensor(BaseModel, defer_build=True):
     """One output of the graph."""
 
     name: str = Field(description="Its name in the graph.")
@@ -75,7 +75,7 @@ class OutputTensor(BaseModel):
     data: list[float | int | bool | str | None] = Field(description="Flat, row-major; null is NaN or an infinity.")
 
 
-class InferAnswer(BaseModel):
+class InferAnswer(BaseModel, defer_build=True):
     """What the graph gave."""
 
     model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [examples.INFER_ANSWER]})

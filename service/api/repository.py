@@ -50,7 +50,7 @@ class ChangeBody(OptionalBody):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Only `unload_dependents` is taken: no model depends on another.")
 
 
-class Changed(BaseModel):
+class Changed(BaseModel, defer_build=True):
     """A change that was made."""
 
     name: str = Field(description="The model.")
@@ -61,8 +61,8 @@ router = APIRouter(route_class=HotRoute, tags=["Open Inference Protocol"])
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.REPOSITORY_CHANGE))]
 _Index = Annotated[IndexBody, BodyParameter(openapi_examples=examples.bodies(examples.REPOSITORY_INDEX))]
 _Change = Annotated[ChangeBody, BodyParameter(openapi_examples=examples.bodies(examples.REPOSITORY_CHANGE))]
-_ALL = IndexBody()
-_NOTHING = ChangeBody()
+_ALL = IndexBody.model_construct()  # which builds no validator
+_NOTHING = ChangeBody.model_construct()
 _read_errors = (MalformedBody, BodyTooLarge, UnreadCoding, BadQuestion)
 _change_errors = oip_documented((*_read_errors, ModelNotFound, RepositoryClosed, LoadFailed, ShuttingDown, WorkersBehind))
 

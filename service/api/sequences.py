@@ -13,6 +13,7 @@ from starlette.responses import Response
 from service.api.body import read_body
 from service.api.deps import context_of, timeout_s
 from service.api.examples import names
+from service.api.late_route import LateRoute
 from service.api.problem import oip_documented
 from service.api.sequence_examples import BEGIN, SEQUENCE
 from service.errors import BadQuestion, BodyTooLarge, DeadlineExceeded, MalformedBody, ModelNotFound, UnreadCoding
@@ -23,7 +24,7 @@ from service.sequences.standing import Key, Standing
 BYTES = "application/octet-stream"
 
 
-class SequenceTold(BaseModel):
+class SequenceTold(BaseModel, defer_build=True):
     """Where a sequence stands."""
 
     model_config = ConfigDict(protected_namespaces=())
@@ -34,7 +35,7 @@ class SequenceTold(BaseModel):
     next_index: int = Field(description="The `sequence_index` of its next step.")
 
 
-router = APIRouter(tags=["Open Inference Protocol"])
+router = APIRouter(route_class=LateRoute, tags=["Open Inference Protocol"])
 
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=names((BEGIN,)))]
 _Sequence = Annotated[

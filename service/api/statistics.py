@@ -9,12 +9,13 @@ from starlette.requests import Request
 
 from service.api import examples
 from service.api.deps import Registry, Version, model_of
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, oip_documented
 from service.errors import BadQuestion
 from service.oip.reference import LABEL_SIGN, asked_versions
 from service.oip.statistics import Statistics, model_statistics
 
-router = APIRouter(tags=["Open Inference Protocol"])
+router = APIRouter(route_class=LateRoute, tags=["Open Inference Protocol"])
 
 _Name = Annotated[str, Path(description="A model's name.", openapi_examples=examples.names(examples.INFER))]
 _errors = oip_documented((*MODEL_ERRORS, BadQuestion))

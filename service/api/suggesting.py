@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
@@ -17,13 +17,15 @@ from service.errors import BadQuestion
 from service.personal.dictionary import Owner
 from service.personal.errors import PersonalWordsOff, PersonalWordsUnavailable
 from service.personal.evidence import Known, blended
-from service.personal.words import PersonalWords
 from service.served_model import ServedModel
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.language import Language
 from service.tasks.mixture import Mixture, Part, mixed
 from service.tasks.next_word import Choice, Suggestion, suggest
 from service.tasks.shown import Cursor, base_forms_first, show, written
+
+if TYPE_CHECKING:
+    from service.personal.words import PersonalWords  # as in `service.api.deps`
 
 MAX_USER_CHARACTERS = 200
 MAX_LISTED = 1000
@@ -32,6 +34,7 @@ CANDIDATES = 100
 """Words of each model that several models, or a model and a user, are blended from; what is not among them has probability 0."""
 PERSONAL = "personal"
 """Source of a word that no model suggested."""
+_OF_SEVERAL_WORDS = frozenset(("deny", "allow"))
 
 ListedWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=MAX_LISTED)]
 
@@ -89,13 +92,13 @@ class SuggestionFields(Body):
                 raise QuestionError("this is answered by the model's own route alone: leave it out, or ask there", where=(field,))
 
     def check_unused(self) -> None:
-        """Refuse all of these fields where they would change nothing.
+        """Refuse those of these fields that would change nothing where several words are written.
 
         Raises:
             QuestionError: with the first such field.
         """
         for field, info in SuggestionFields.model_fields.items():
-            if getattr(self, field) != info.get_default(call_default_factory=True):
+            if field not in _OF_SEVERAL_WORDS and getattr(self, field) != info.get_default(call_default_factory=True):
                 raise QuestionError("this is for suggestions of one word: set words to 1, or leave it out", where=(field,))
 
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from service.api import examples
 from service.api.deps import model_of, timeout_s
 from service.api.disconnect import DisconnectWatch
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, documented
 from service.api.writing import language_of
 from service.errors import BadQuestion, DeadlineExceeded, InferenceFailed, QueueFull, ShuttingDown, WrongTask
@@ -31,7 +32,7 @@ MAX_QUERY = 2000
 MAX_SHORT_NAME = 16
 """Characters of a search engine's name, says OpenSearch."""
 
-router = APIRouter(tags=["Ask"])
+router = APIRouter(route_class=LateRoute, tags=["Ask"])
 
 _Name = Annotated[str, Path(description="A next-word model's name.", openapi_examples=examples.names(examples.NEXT_WORD))]
 _Typed = Annotated[

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import onnxruntime as ort
@@ -22,6 +24,10 @@ logger = logging.getLogger(__name__)
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 GPU_REMEDY = "install the driver and `pip install 'carousel-serve[gpu]'`, or start with --device cpu"
+
+ARENA_BYTES = 4 << 20
+"""What the arena has at first, in which all sessions of the process do their arithmetic; each time that it is too small it doubles."""
+_MAKING_ARENA = threading.Lock()
 
 _DATATYPES = {"tensor(float)": "FP32", "tensor(double)": "FP64", "tensor(int64)": "INT64", "tensor(int32)": "INT32", "tensor(bool)": "BOOL"}
 
@@ -51,6 +57,8 @@ class OnnxBackend:
         file = ONNX_INT8 if chosen == "int8" else ONNX
         model = artifact.read(file)
         refuse_external_data(model, what=file)
+        with _MAKING_ARENA:
+            _make_arena()
         try:
             session = ort.InferenceSession(model, _options(threads), providers=providers)
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
@@ -149,6 +157,16 @@ def _options(threads: int) -> Any:  # noqa: ANN401 - onnxruntime ships no types
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # one is kept for every size of batch: no faster, and megabytes
+    options.add_session_config_entry("session.use_env_allocators", "1")  # the arena of `_make_arena`
+    options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")  # weights go when the model does
     options.log_severity_level = 3  # errors; what matters is raised and logged here
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads sleep: the event loop needs the core
     return options
+
+
+@cache
+def _make_arena() -> None:
+    """Once for the process: models take turns, and an arena of its own would keep for each what its largest batch has taken."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    doubling, default = 0, -1
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(0, doubling, ARENA_BYTES, default))  # 0: as large as it is needed

@@ -14,7 +14,7 @@ _PAIRS = {
 }
 """Two letters in one -> the keys that are typed for it."""
 _FIRST_HANGUL = "\u1100"
-_SYLLABLES = ("가", "힣")
+_FIRST_SYLLABLE, _LAST_SYLLABLE = ord("가"), ord("힣")
 _STROKES: dict[int, str] = {
     **{ord(letter): letters for letter, letters in _PAIRS.items()},
     **{
@@ -26,6 +26,20 @@ _STROKES: dict[int, str] = {
 """Conjoining letters (U+1100 and on) and letters that stand alone (U+3131 and on) -> the keys of the two-set keyboard (KS X 5002)."""
 
 
+class _Keys(dict[int, str]):
+    """Character -> the keys of it; syllables, of which there are 11,172, as they are met."""
+
+    def __missing__(self, character: int) -> str:
+        """The keys of a syllable."""
+        if not _FIRST_SYLLABLE <= character <= _LAST_SYLLABLE:
+            raise KeyError(character)  # it stays
+        keys = self[character] = unicodedata.normalize("NFD", chr(character)).translate(_STROKES)
+        return keys
+
+
+_KEYS = _Keys(_STROKES)
+
+
 def typed_letters(text: str) -> str:
     """`text` with each Hangul syllable as the letters that are typed for it, one a key: 각 is ㄱㅏㄱ, and so begins 가가 (ㄱㅏㄱㅏ) too.
 
@@ -34,5 +48,4 @@ def typed_letters(text: str) -> str:
     """
     if not text or max(text) < _FIRST_HANGUL:
         return text
-    first, last = _SYLLABLES
-    return "".join(unicodedata.normalize("NFD", one) if first <= one <= last else one for one in text).translate(_STROKES)
+    return text.translate(_KEYS)

@@ -28,16 +28,16 @@ class Refusal:
 class ModelRegistry:
     """The models of `settings.models`; looking one up is free of locks.
 
-    `draw` gives the numbers from 0 up to 1 by which labels get their shares of the traffic.
+    What they do is counted in `telemetry`. `draw` gives the numbers from 0 up to 1 by which labels get their shares of the traffic.
     """
 
     def __init__(self, settings: Settings, telemetry: Telemetry | None = None, *, draw: Callable[[], float] = random.random) -> None:
-        telemetry = telemetry or Telemetry.create()
-        self._changes = Changes(settings, telemetry)
+        self.telemetry = telemetry or Telemetry.create()
+        self._changes = Changes(settings, self.telemetry)
         self._draw = draw
         self._loaded = False
         self._stopping = threading.Event()
-        telemetry.models.states = lambda: [State(one.name, one.version, one.state, one.reason) for one in self._changes.own_index()]
+        self.telemetry.models.states = lambda: [State(one.name, one.version, one.state, one.reason) for one in self._changes.own_index()]
 
     @property
     def ready(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ MAX_BYTES = 64_000
 LABEL_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"
 
 
-class Label(BaseModel):
+class Label(BaseModel, defer_build=True):
     """A version with a name."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -34,7 +35,9 @@ class Label(BaseModel):
     shadow: bool = False
 
 
-_Labels = TypeAdapter(dict[str, Label | Annotated[int, Field(strict=True, ge=1)]])
+@cache
+def _labels() -> TypeAdapter[dict[str, Label | Annotated[int, Field(strict=True, ge=1)]]]:
+    return TypeAdapter(dict[str, Label | Annotated[int, Field(strict=True, ge=1)]])  # making it takes time, and few models have labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def read_traffic(folder: Path) -> Traffic:
     try:
         if path.is_symlink() or path.stat().st_size > MAX_BYTES:
             raise ArtifactError(f"{LABELS} is a link or over {MAX_BYTES} bytes")
-        said = _Labels.validate_json(path.read_bytes())
+        said = _labels().validate_json(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"{LABELS} cannot be read: {error.strerror}") from error
     except ValidationError as error:

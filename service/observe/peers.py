@@ -25,8 +25,10 @@ from service.observe.statistics import ModelStatistics
 logger = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 1.0
-SAME_EVERYWHERE = frozenset({"carousel_model_info", "carousel_model_state", "process_max_fds", "process_start_time_seconds"})
-"""Gauges of which the largest is told, and not the sum."""
+SAME_EVERYWHERE = frozenset(
+    {"carousel_model_info", "carousel_model_state", "carousel_sequences", "process_max_fds", "process_start_time_seconds"}
+)
+"""Gauges of which the largest is told, and not the sum; sequences of several workers are in Redis, where each counts all."""
 
 Sample = tuple[str, dict[str, str], float | None]
 """Name, labels, value; None stands for what JSON has no number for."""

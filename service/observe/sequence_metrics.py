@@ -1,4 +1,4 @@
-"""Metrics of the sequences that this process keeps, made when they are asked for."""
+"""Metrics of the sequences that are kept, made when they are asked for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.observe.model_metrics import MODEL
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Sequences of one version, and what they take in memory."""
+    """Sequences of one version, and what they take in memory; None where they are not kept in it."""
 
     model: str
     version: int
     sequences: int
-    bytes: int
+    bytes: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +34,8 @@ class SequenceMetrics(Collector):
         size = GaugeMetricFamily("carousel_sequence_bytes", "Memory that sequences take.", labels=MODEL)
         for one in self.held():
             live.add_metric([one.model, str(one.version)], one.sequences)
-            size.add_metric([one.model, str(one.version)], one.bytes)
+            if one.bytes is not None:
+                size.add_metric([one.model, str(one.version)], one.bytes)
         expired = CounterMetricFamily("carousel_sequences_expired", "Sequences that were idle for too long.", labels=("model",))
         for model, count in self.expired().items():
             expired.add_metric([model], count)

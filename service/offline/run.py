@@ -15,11 +15,12 @@ import pyarrow as pa
 from service.offline.chunks import chunks, once
 from service.offline.clock import zone_of
 from service.offline.journal import Failure, Journal, flush
-from service.offline.output import output_schema, parquet_writer
+from service.offline.output import output_schema
 from service.offline.progress import Progress
 from service.offline.question import Question
 from service.offline.scoring import Scored, Scorer
-from service.offline.series_file import BATCH_ROWS, SeriesFile
+from service.offline.series_file import SeriesFile
+from service.offline.whole import Whole
 from service.served_model import ServedModel
 
 PART_ROWS = 262_144
@@ -45,20 +46,24 @@ def forecast_file(model: ServedModel, question: Question, *, progress_to: TextIO
         BadFile: the file cannot be read as series, or parts of another question lie beside the output. What is done stays.
         OSError: something cannot be read or written.
     """
+    pa.set_memory_pool(pa.system_memory_pool())  # which keeps what is freed; the default one gives it back, to take it anew for each chunk
     file = SeriesFile.open(question.data, question.columns)
     scorer = _scorer(model, question, file)
     journal = Journal.open(question.output, question.identity(model))
     try:
         progress = Progress(progress_to, file.rows, begun_at_row=journal.end_row)
-        _forecast_rest(file, scorer, journal, progress, at_once=question.at_once)
-        progress.end()
-        summary = Summary(
-            sum(part.series for part in journal.parts),
-            sum(len(part.failed) for part in journal.parts),
-            question.output.with_name(question.output.name + ".errors.csv"),
-        )
-        _write_errors(journal, summary)
-        _merge(journal, scorer.schema, question.output)
+        with Whole(question.output, scorer.schema) as whole:
+            for table in journal.tables():
+                whole.add(table)
+            _forecast_rest(file, scorer, journal, whole, progress, at_once=question.at_once)
+            progress.end()
+            summary = Summary(
+                sum(part.series for part in journal.parts),
+                sum(len(part.failed) for part in journal.parts),
+                question.output.with_name(question.output.name + ".errors.csv"),
+            )
+            _write_errors(journal, summary)
+            whole.finish()
         journal.remove()
     finally:
         journal.close()
@@ -73,20 +78,19 @@ def _scorer(model: ServedModel, question: Question, file: SeriesFile) -> Scorer:
     return Scorer(model, question.task, question.columns, schema, zone, question.horizon, question.levels)
 
 
-def _forecast_rest(file: SeriesFile, scorer: Scorer, journal: Journal, progress: Progress, *, at_once: int) -> None:
-    """Add parts to the journal until it has all of the file."""
-    most_series = max(1, BATCH_ROWS // scorer.horizon)  # what a chunk gives is then bounded as what it takes
-    found = chunks(file.batches(journal.end_row), file.columns.series, most_series=most_series, first_row=journal.end_row)
-    part = _Part()
-    with ThreadPoolExecutor(at_once, "forecast") as pool:
-        for scored in _in_turn(pool, scorer.score, once(found, path=file.path, seen=journal.seen()), ahead=2 * at_once):
-            part.take(scored)
-            progress.advance(scored.series, scored.end_row)
-            if part.rows >= PART_ROWS:
-                part.write(journal)
-                part = _Part()
-    if part.series:
-        part.write(journal)
+def _forecast_rest(file: SeriesFile, scorer: Scorer, journal: Journal, whole: Whole, progress: Progress, *, at_once: int) -> None:
+    """Add parts to the journal, and to the whole, until they have all of the file: one is written while the next is forecast."""
+
+    def write(part: _Part) -> None:
+        table = pa.concat_tables(part.tables)
+        journal.add(table, series=part.series, end_row=part.end_row, failed=part.failed)
+        whole.add(table)
+
+    found = chunks(file.batches(journal.end_row), file.columns.series, most_series=scorer.most_series, first_row=journal.end_row)
+    with ThreadPoolExecutor(at_once, "forecast") as pool, ThreadPoolExecutor(1, "write") as writer:
+        scored = _in_turn(pool, scorer.score, once(found, path=file.path, seen=journal.seen()), ahead=2 * at_once)
+        for _ in _in_turn(writer, write, _parts(scored, progress), ahead=1):
+            pass
 
 
 @dataclass(slots=True)
@@ -95,22 +99,28 @@ class _Part:
 
     tables: list[Any] = field(default_factory=list)  # pyarrow ships no types
     failed: list[Failure] = field(default_factory=list)
+    rows: int = 0
     series: int = 0
     end_row: int = 0
-
-    @property
-    def rows(self) -> int:
-        forecasts: int = sum(table.num_rows for table in self.tables)
-        return forecasts + len(self.failed)
 
     def take(self, scored: Scored) -> None:
         self.tables.append(scored.table)
         self.failed += scored.failed
+        self.rows += scored.table.num_rows + len(scored.failed)
         self.series += scored.series
         self.end_row = scored.end_row
 
-    def write(self, journal: Journal) -> None:
-        journal.add(pa.concat_tables(self.tables), series=self.series, end_row=self.end_row, failed=self.failed)
+
+def _parts(found: Iterable[Scored], progress: Progress) -> Iterator[_Part]:
+    part = _Part()
+    for scored in found:
+        part.take(scored)
+        progress.advance(scored.series, scored.end_row)
+        if part.rows >= PART_ROWS:
+            yield part
+            part = _Part()
+    if part.series:
+        yield part
 
 
 def _in_turn(pool: ThreadPoolExecutor, work: Callable[[T], R], given: Iterable[T], *, ahead: int) -> Iterator[R]:
@@ -136,14 +146,3 @@ def _write_errors(journal: Journal, summary: Summary) -> None:
             writer.writerows((failure.series, failure.reason) for failure in part.failed)
     flush(beside)
     beside.replace(summary.errors)
-
-
-def _merge(journal: Journal, schema: Any, output: Path) -> None:  # noqa: ANN401 - pyarrow ships no types
-    """The parts as one file, which is there once it is whole."""
-    beside = output.with_name(f".{output.name}.new")
-    with parquet_writer(beside, schema) as writer:
-        for table in journal.tables():
-            writer.write_table(table)
-    flush(beside)
-    beside.replace(output)
-    flush(output.parent)

@@ -15,8 +15,10 @@ from pyarrow import types
 
 from service.offline.bad_file import BadFile
 
-BATCH_ROWS = 131_072
+BATCH_ROWS = 262_144
 """Rows that are read at once, and about what one piece of work has."""
+MOST_NUMBERS = 8_000_000
+"""Of row groups that are read whole."""
 CSV_BLOCK_BYTES = 4 << 20
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz")
@@ -98,7 +100,7 @@ class SeriesFile:
             skip = first_row
             for groups, rows in _row_groups(file.metadata):
                 if skip < rows:
-                    yield from _from_row(file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(self.columns.names)), skip)
+                    yield from _from_row(_batches(file, groups, rows, list(self.columns.names)), skip)
                 skip = max(0, skip - rows)
 
     def _csv(self, first_row: int) -> Iterator[Any]:
@@ -109,13 +111,22 @@ class SeriesFile:
             yield from _from_row(reader, first_row)
 
 
+def _batches(file: Any, groups: list[int], rows: int, columns: list[str]) -> Iterator[Any]:  # noqa: ANN401 - pyarrow ships no types
+    """These row groups' rows: read whole, in two thirds of the time, where they are not too large for it."""
+    if rows * len(columns) > MOST_NUMBERS:
+        yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns)
+    else:
+        whole = file.read_row_groups(groups, columns=columns, use_threads=False)  # the cores are busy with forecasts
+        yield from whole.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+
+
 def _row_groups(metadata: Any) -> Iterator[tuple[list[int], int]]:  # noqa: ANN401 - pyarrow ships no types
     """Row groups that are read together, and their rows: small ones many, as each read ends a batch; the reader holds all it is given."""
     groups, rows = [], 0
     for group in range(metadata.num_row_groups):
         groups.append(group)
         rows += metadata.row_group(group).num_rows
-        if rows >= 8 * BATCH_ROWS:
+        if rows >= 4 * BATCH_ROWS:
             yield groups, rows
             groups, rows = [], 0
     if groups:

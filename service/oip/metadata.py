@@ -12,7 +12,7 @@ from service.served_model import ServedModel
 PLATFORMS: dict[str, Literal["onnx_onnxv1", "pytorch_torchscript"]] = {"onnx": "onnx_onnxv1", "torchscript": "pytorch_torchscript"}
 
 
-class Tensor(BaseModel):
+class Tensor(BaseModel, defer_build=True):
     """A tensor that the graph takes or gives."""
 
     name: str = Field(description="Its name in the graph.")
@@ -20,7 +20,7 @@ class Tensor(BaseModel):
     shape: list[int] = Field(description="Batch first; -1 is any size.")
 
 
-class ModelMetadata(BaseModel):
+class ModelMetadata(BaseModel, defer_build=True):
     """What the protocol says of a model."""
 
     name: str = Field(description="The model.")

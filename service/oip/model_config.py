@@ -15,7 +15,7 @@ from service.settings import Settings
 BACKENDS = {"onnx": "onnxruntime", "torchscript": "pytorch"}
 
 
-class ConfiguredTensor(BaseModel):
+class ConfiguredTensor(BaseModel, defer_build=True):
     """A tensor of the graph."""
 
     name: str = Field(description="Its name in the graph.")
@@ -23,7 +23,7 @@ class ConfiguredTensor(BaseModel):
     dims: list[int] = Field(description="Its shape without the batch; -1 is any size.")
 
 
-class InstanceGroup(BaseModel):
+class InstanceGroup(BaseModel, defer_build=True):
     """Where it runs."""
 
     name: str = Field(description="Name of the group.")
@@ -31,7 +31,7 @@ class InstanceGroup(BaseModel):
     count: int = Field(description="Batches that run at the same time.")
 
 
-class DynamicBatching(BaseModel):
+class DynamicBatching(BaseModel, defer_build=True):
     """How requests are put together."""
 
     max_queue_delay_microseconds: int = Field(description="How long a batch that is not full waits; 0: not at all.")
@@ -39,7 +39,7 @@ class DynamicBatching(BaseModel):
     default_priority_level: int = Field(description="Of requests that name none.")
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(BaseModel, defer_build=True):
     """How a model is run."""
 
     name: str = Field(description="The model.")

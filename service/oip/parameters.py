@@ -17,7 +17,7 @@ SharedMemory = Annotated[Any, Field(description="Refused: no memory is shared wi
 SequenceId = Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(max_length=MAX_SEQUENCE_ID)]
 
 
-class Parameters(BaseModel):
+class Parameters(BaseModel, defer_build=True):
     """Parameters of the protocol; others are let pass unread, as the protocol allows."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
@@ -57,7 +57,7 @@ class RequestParameters(Parameters):
     )
 
 
-NO_PARAMETERS = RequestParameters()
+NO_PARAMETERS = RequestParameters.model_construct()  # which builds no validator: most services are not asked so
 """Of a request that has none."""
 
 

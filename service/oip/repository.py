@@ -11,7 +11,7 @@ from service.errors import BadQuestion
 from service.lifecycle.registry import ModelRegistry
 
 
-class RepositoryEntry(BaseModel):
+class RepositoryEntry(BaseModel, defer_build=True):
     """One version of a model."""
 
     name: str = Field(description="The model.")

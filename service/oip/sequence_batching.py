@@ -9,7 +9,7 @@ from service.sequences.opening import keeps_sequences
 from service.settings import Settings
 
 
-class InitialState(BaseModel):
+class InitialState(BaseModel, defer_build=True):
     """What a state is at a start."""
 
     name: str = Field(description="Says what it is.")
@@ -18,7 +18,7 @@ class InitialState(BaseModel):
     zero_data: bool = Field(description="It is zeros.")
 
 
-class State(BaseModel):
+class State(BaseModel, defer_build=True):
     """A state that is kept from step to step."""
 
     input_name: str = Field(description="The graph's input.")
@@ -28,14 +28,14 @@ class State(BaseModel):
     initial_state: list[InitialState] = Field(description="What it is at a start.")
 
 
-class Oldest(BaseModel):
+class Oldest(BaseModel, defer_build=True):
     """Steps of several sequences are put together, the oldest first."""
 
     max_candidate_sequences: int = Field(description="Most sequences at a time.")
     max_queue_delay_microseconds: int = Field(description="How long a batch that is not full waits; 0: not at all.")
 
 
-class SequenceBatching(BaseModel):
+class SequenceBatching(BaseModel, defer_build=True):
     """How steps of sequences are put together."""
 
     max_sequence_idle_microseconds: int = Field(description="After which a sequence that nobody goes on with is forgotten.")

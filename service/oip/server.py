@@ -24,7 +24,7 @@ HTTP_EXTENSIONS = frozenset({"binary_tensor_data", "generate"})
 """Those that are defined for HTTP alone."""
 
 
-class ServerMetadata(BaseModel):
+class ServerMetadata(BaseModel, defer_build=True):
     """What the protocol says of a server."""
 
     name: str = Field(description="`carousel`.")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.served_model import ServedModel
 
 
-class Duration(BaseModel):
+class Duration(BaseModel, defer_build=True):
     """How often something was done, and how long that took."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -16,7 +16,7 @@ class Duration(BaseModel):
     ns: int = Field(default=0, description="Nanoseconds altogether.")
 
 
-class InferenceStatistics(BaseModel):
+class InferenceStatistics(BaseModel, defer_build=True):
     """Requests and their phases. Nothing is cached: the two about a cache stay 0."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -31,7 +31,7 @@ class InferenceStatistics(BaseModel):
     cache_miss: Duration = Duration()
 
 
-class BatchStatistics(BaseModel):
+class BatchStatistics(BaseModel, defer_build=True):
     """Runs of the graph on one number of rows."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -42,7 +42,7 @@ class BatchStatistics(BaseModel):
     compute_output: Duration = Field(description="Taking answers apart.")
 
 
-class ModelStatistics(BaseModel):
+class ModelStatistics(BaseModel, defer_build=True):
     """What one version has done."""
 
     name: str = Field(description="The model.")
@@ -54,7 +54,7 @@ class ModelStatistics(BaseModel):
     batch_stats: list[BatchStatistics] = Field(description="Runs by their number of rows.")
 
 
-class Statistics(BaseModel):
+class Statistics(BaseModel, defer_build=True):
     """What models have done since they were loaded."""
 
     model_config = ConfigDict(protected_namespaces=())

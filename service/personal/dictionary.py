@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.contract.forms import lower
 from service.contract.jamo import typed_letters
 from service.personal.evidence import Evidence, Known
+
+if TYPE_CHECKING:
+    import sqlite3  # `Owner` is asked for where no file is named, too
 
 MOST_USED = 100
 """Words behind a context that are taken as evidence."""

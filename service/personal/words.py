@@ -11,14 +11,12 @@ from pathlib import Path
 
 from service.contract.forms import lower
 from service.contract.tokenizer import cut_typed
-from service.errors import StartupError
 from service.personal import dictionary, export, writing
 from service.personal.database_thread import DatabaseThread
 from service.personal.dictionary import FIRST, Entry, Owner
 from service.personal.evidence import Known
 from service.personal.hearing import MAX_TAIL, finished_part, grams, hear, last_grams, words_before
 from service.personal.writing import Bounds
-from service.settings import Settings
 
 READ_BUSY_S = 0.2
 WRITE_BUSY_S = 2.0
@@ -37,21 +35,6 @@ class PersonalWords:
         self._bounds, self._clock = bounds, clock
         self._reader = DatabaseThread(path, name="personal-reader", busy_s=READ_BUSY_S)
         self._writer = DatabaseThread(path, name="personal-writer", busy_s=WRITE_BUSY_S)
-
-    @classmethod
-    def of(cls, settings: Settings) -> PersonalWords | None:
-        """Those of the file that the settings name; None where they name none.
-
-        Raises:
-            StartupError: there is no such folder.
-        """
-        path = settings.personal_words
-        if path is None:
-            return None
-        if not path.parent.is_dir():
-            raise StartupError(f"--personal-words {path}: there is no folder {path.parent}; create it, or name a file in another one")
-        bounds = Bounds(settings.personal_max_words, settings.personal_max_users, settings.personal_max_bytes)
-        return cls(path, bounds=bounds)
 
     async def known(self, owner: Owner, text: str) -> Known:
         """What is known of how the user goes on at the end of `text`."""

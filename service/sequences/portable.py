@@ -33,7 +33,7 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
-class _Tensor(BaseModel):
+class _Tensor(BaseModel, defer_build=True):
     """A tensor's place in the numbers."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +43,7 @@ class _Tensor(BaseModel):
     data_offsets: tuple[int, int]
 
 
-class _Metadata(BaseModel):
+class _Metadata(BaseModel, defer_build=True):
     """What the tensors are of; all of it is text, as safetensors wants it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,7 +57,7 @@ class _Metadata(BaseModel):
     ended: bool
 
 
-class _Header(BaseModel):
+class _Header(BaseModel, defer_build=True):
     """The JSON at the start."""
 
     model_config = ConfigDict(extra="allow")

@@ -11,7 +11,6 @@ from service.lifecycle.registry import ModelRegistry
 from service.observe.sequence_metrics import SequenceMetrics
 from service.sequences.attempt import Asked, Q, attempt, wrong
 from service.sequences.errors import SequenceConflict, SequenceNotFound, SequencesClosed
-from service.sequences.memory_store import MemoryStore
 from service.sequences.opening import open_store
 from service.sequences.portable import dumped
 from service.sequences.restoring import restored
@@ -48,13 +47,13 @@ class Sequences:
 
     @classmethod
     def of(cls, registry: ModelRegistry, settings: Settings, metrics: SequenceMetrics) -> Sequences:
-        """Those that the settings ask for; `metrics` tell of what is in memory.
+        """Those that the settings ask for; `metrics` tell of them.
 
         Raises:
             StartupError: what `open_store` raises.
         """
         store = open_store(settings)
-        if isinstance(store, MemoryStore):
+        if store is not None:
             metrics.held = store.held
             metrics.expired = store.expired_sequences
         return cls(registry, store)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from service.observe.sequence_metrics import Held
 from service.sequences.standing import Absence, Key, Standing
 
 
@@ -33,6 +35,14 @@ class Store(Protocol):
             SequencesFull: there is no room.
             SequenceStoreFailed: the store does not answer.
         """
+        ...
+
+    def held(self) -> Iterable[Held]:
+        """What can be gone on with, by model and version; any thread may ask."""
+        ...
+
+    def expired_sequences(self) -> Mapping[str, int]:
+        """Model -> how many were idle for too long; any thread may ask."""
         ...
 
     async def close(self) -> None:

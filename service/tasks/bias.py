@@ -19,6 +19,11 @@ class Bias:
     frequency: float = 0.0
     tokens: Mapping[int, float] = field(default_factory=dict)
 
+    def most(self, length: int) -> float:
+        """What the score of a token may gain by it at most, in a text of this many tokens; 0 where it only takes."""
+        own = max(self.tokens.values(), default=0.0)
+        return max(own, 0.0) + max(-self.presence, 0.0) + max(-self.frequency, 0.0) * length
+
 
 def biased(scores: Scores, written: Sequence[int], bias: Bias) -> Scores:
     """Scores (vocabulary,) behind these tokens; what is ruled out stays so.

@@ -49,7 +49,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Beam:
-    """One way to go on; `score` is the sum of its tokens' log-probabilities, with the repetition penalty."""
+    """One way to go on; `score` is the sum of its tokens' log-probabilities, with repetition penalty and bias."""
 
     reading: Reading
     passage: Passage
@@ -59,6 +59,13 @@ class _Beam:
         """Its score for its length."""
         return float(self.score / len(self.passage.pieces) ** length_penalty)
 
+    def reach(self, sampling: Sampling, length_penalty: float) -> float:
+        """What it may be worth at most when it ends: the score of a token is at most 0, but for what a bias adds."""
+        written, most = len(self.passage.pieces), sampling.max_tokens
+        gain = sampling.bias.most(most) if sampling.bias else 0.0
+        score = self.score + gain * (most - written)
+        return float(score / (most if score < 0 else written + 1) ** length_penalty)
+
 
 def begin(language: Language, text: str, sampling: Sampling, *, candidates: int = 1) -> Dialogue[list[Draft]]:
     """Read the end of `text`; nothing is written yet.
@@ -66,7 +73,7 @@ def begin(language: Language, text: str, sampling: Sampling, *, candidates: int 
     Each candidate draws on its own: with the same `seed` the first is always the same one, however many there are.
     """
     tokenizer = language.tokenizer
-    passage = Passage.behind(tokenizer, text)
+    passage = Passage.behind(tokenizer, text, language.forms, barred=sampling.barred)
     if passage.typed and not passage.opening:
         text += " "  # a word that cannot be completed is read as it stands
     reading, _ = yield from read_text(_manifest(language, sampling), tokenizer, text, language.memory)
@@ -100,8 +107,8 @@ def write(language: Language, text: str, sampling: Sampling, *, candidates: int 
 def beam(language: Language, text: str, sampling: Sampling, *, width: int, length_penalty: float = 1.0) -> Dialogue[list[Written]]:
     """The best ways to go on that a beam of this width finds, best first, at most `width`; nothing is drawn, no alternatives are kept.
 
-    The best has the highest log-probability, with the repetition penalty, divided by its tokens to the power of `length_penalty`: 0 favours
-    short texts, 1 compares the mean of a token, more favours long ones.
+    The best has the highest log-probability, with repetition penalty and bias, divided by its tokens to the power of `length_penalty`: 0
+    favours short texts, 1 compares the mean of a token, more favours long ones.
     """
     sampling = replace(sampling, temperature=None, alternatives=False)
     [draft] = yield from begin(language, text, sampling)
@@ -111,8 +118,8 @@ def beam(language: Language, text: str, sampling: Sampling, *, width: int, lengt
         grown = _grown(language, live, draft.read, sampling, width)
         ended = _best([*ended, *(one for one in grown if one.passage.finish_reason)], length_penalty)[:width]
         live = [one for one in grown if not one.passage.finish_reason][:width]
-        if not live or (len(ended) == width and ended[-1].worth(length_penalty) >= live[0].score / sampling.max_tokens**length_penalty):
-            return [one.passage.written() for one in ended]  # scores only fall: none that lives can become better than these
+        if not live or (len(ended) == width and ended[-1].worth(length_penalty) >= live[0].reach(sampling, length_penalty)):
+            return [one.passage.written() for one in ended]  # none that lives can become better than these
         readings = yield from _advanced(language, live, sampling)
         live = [replace(one, reading=reading) for one, reading in zip(live, readings, strict=True)]
 
@@ -129,7 +136,7 @@ def _advanced(language: Language, behind: Sequence[Draft] | Sequence[_Beam], sam
 
 def _scores(language: Language, behind: Draft | _Beam, read: frozenset[int], sampling: Sampling) -> tuple[Scores, Scores]:
     """Log-probabilities of what may follow, and the same with repetition penalty and bias, (vocabulary,) each."""
-    sayable = behind.passage.sayable(language.tokenizer, behind.reading.log_probs, end=sampling.end)
+    sayable = behind.passage.sayable(language.tokenizer, behind.reading.log_probs, sampling)
     if sampling.repetition_penalty == 1 and sampling.bias is None:
         return sayable, sayable
     written = [piece.token for piece in behind.passage.pieces]

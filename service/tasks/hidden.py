@@ -24,6 +24,11 @@ class Hidden:
         """Whether this word in lower case is."""
         return word not in self.allowed and (word in self.denied or word in self.service)
 
+    @property
+    def words(self) -> frozenset[str]:
+        """All of them."""
+        return (self.denied | self.service) - self.allowed
+
     def with_request(self, deny: Collection[str], allow: Collection[str]) -> Hidden:
         """These and what a request denies and allows, in whatever letters."""
         if not deny and not allow:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from service.contract.manifest import NextWordTask
 from service.contract.subwords import SubwordTokenizer
+from service.contract.tokenizer import WordTokenizer
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.language import Language
-from service.tasks.reading import read_text, without_pointer
+from service.tasks.reading import LogProbs, read_text, without_pointer
 from service.tasks.word_search import find_words
 
 MAX_CHARACTERS = 65_536
@@ -59,14 +60,24 @@ def suggest(language: Language, text: str, choice: Choice) -> Dialogue[list[Sugg
         found = yield from find_words(manifest, tokenizer, reading, tokenizer.opening(text), count=count)
         likely = np.log(np.array([probability for _, probability in found], np.float64))
         return [Suggestion(*found[place]) for place in _picked(likely, choice)]
-    numbers = tokenizer.completions(prefix)
-    log_probs: NDArray[np.floating] = reading.log_probs[numbers]
-    if prefix and len(numbers):
-        log_probs = log_probs.astype(np.float64)
-        log_probs -= log_probs.max() + np.log(np.exp(log_probs - log_probs.max()).sum())
+    numbers, log_probs = _candidates(tokenizer, reading.log_probs, prefix)
     places = _picked(log_probs, choice)
     probabilities = np.exp(log_probs[places], dtype=np.float64).tolist()
-    return [Suggestion(tokenizer.words[number], one) for number, one in zip(numbers[places].tolist(), probabilities, strict=True)]
+    ids = places if numbers is None else numbers[places]
+    return [Suggestion(tokenizer.words[number], one) for number, one in zip(ids.tolist(), probabilities, strict=True)]
+
+
+def _candidates(tokenizer: WordTokenizer, log_probs: LogProbs, prefix: str) -> tuple[NDArray[np.intp] | None, NDArray[np.floating]]:
+    """Ids of the words that may be meant and their log-probabilities, given the letters typed; None: the places are the ids."""
+    if not prefix:
+        every = log_probs.copy()
+        every[list(tokenizer.hidden_ids)] = -np.inf
+        return None, every
+    numbers = tokenizer.completions(prefix)
+    found = log_probs[numbers].astype(np.float64)
+    if len(found):
+        found -= found.max() + np.log(np.exp(found - found.max()).sum())
+    return numbers, found
 
 
 def _picked(log_probs: NDArray[np.floating], choice: Choice) -> NDArray[np.intp]:
@@ -74,9 +85,10 @@ def _picked(log_probs: NDArray[np.floating], choice: Choice) -> NDArray[np.intp]
     scores = log_probs
     if choice.temperature is not None:
         scores = log_probs / choice.temperature + np.random.default_rng(choice.seed).gumbel(size=log_probs.shape)
-    best = np.arange(len(scores))
     if len(scores) > choice.top_k:
-        best = np.argpartition(scores, -choice.top_k)[-choice.top_k :]
-    best = best[np.argsort(-scores[best], kind="stable")]
+        best = np.flatnonzero(scores >= np.partition(scores, -choice.top_k)[-choice.top_k])  # sooner than np.argpartition
+    else:
+        best = np.arange(len(scores))
+    best = best[np.argsort(-scores[best], kind="stable")[: choice.top_k]]
     finite: NDArray[np.intp] = best[np.isfinite(log_probs[best])]
     return finite

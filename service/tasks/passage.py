@@ -9,8 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.forms import Forms
 from service.contract.subwords import AnyTokenizer, SubwordTokenizer
 from service.contract.tokenizer import WordTokenizer, cut_typed
+from service.tasks.barred import Barred
+from service.tasks.casing import Casing
 from service.tasks.sampling import Sampling, Scores, log_sum
 from service.tasks.stop_strings import release
 
@@ -22,8 +25,9 @@ FinishReason = Literal["stop", "length"]
 class Piece:
     """One token that was written.
 
-    `text` is what may be shown of the text now that it is there: less than `token_text` where a stop string may be coming, more where one
-    did not come. `token_text` is what the token itself adds; '' of one that ends the text and is no part of it. `log_prob` is the model's,
+    `text` is what may be shown of the text now that it is there: less than `token_text` where a stop string may be coming, or the end of a
+    word that may get a capital, more where what was waited for is there or did not come. `token_text` is what the token itself adds, of
+    parts of words in lower case; '' of one that ends the text and is no part of it. `log_prob` is the model's,
     before temperature and penalty; of a token that completes letters which were typed, given those. `alternatives` (vocabulary,) are the
     log-probabilities of all that could have been written in its place, -inf for what never is; None where `Sampling` does not want them.
     """
@@ -39,8 +43,8 @@ class Piece:
 class Written:
     """All that was written behind a text.
 
-    `text` goes behind the text as it stands. `typed` are the letters of the word at its end, in lower case, which `text` completes, or goes
-    on behind where no token completes them. `log_prob` is that of all pieces together.
+    `text` goes behind the text as it stands. `typed` are the letters of the word at its end, which `text` completes, or goes on behind
+    where no token completes them: in lower case, or as that word is written. `log_prob` is that of all pieces together.
     """
 
     pieces: Sequence[Piece]
@@ -55,26 +59,36 @@ class Passage:
     """What has been written so far, and what the next token must be like.
 
     `last` is the last character of the text with what was written, without letters of a word being typed. `opening` is what the next tokens
-    must begin with, as the tokenizer has it; `owed` are the letters of it that stand in the text already. `held` is not shown yet. `words`
-    counts words and marks that were begun.
+    must begin with, as the tokenizer has it; `owed` are the letters of it that stand in the text already, `typed` all that did at first.
+    `held` is not shown yet, nor what waits in `casing`, None where all of it stays in lower case. `words` counts words and marks that were
+    begun.
     """
 
     last: str
     opening: str = ""
     owed: str = ""
     typed: str = ""
+    casing: Casing | None = None
     held: str = ""
     words: int = 0
     pieces: tuple[Piece, ...] = ()
     finish_reason: FinishReason | None = None
 
     @classmethod
-    def behind(cls, tokenizer: AnyTokenizer, text: str) -> Passage:
-        """Nothing yet; the end of the word being typed is to be written first, unless no token begins as it does."""
+    def behind(cls, tokenizer: AnyTokenizer, text: str, forms: Forms, *, barred: Barred | None = None) -> Passage:
+        """Nothing yet; the end of the word being typed is to be written first, unless no token that may be written begins as it does."""
         typed = cut_typed(text)[1]
         last = " " if typed else text[-1:]  # nothing comes between letters that were typed and what completes them
-        passage = cls(last, tokenizer.opening(text), typed, typed)
-        return passage if not passage.opening or len(passage.fitting(tokenizer)) else cls(text[-1:], typed=typed)
+        passage = replace(cls.after(text, forms), last=last, opening=tokenizer.opening(text), owed=typed, typed=typed)
+        never = barred.behind((), typed) if barred else []
+        if not passage.opening or len(np.setdiff1d(passage.fitting(tokenizer), never)):
+            return passage
+        return replace(cls.after(text, forms), typed=typed)
+
+    @classmethod
+    def after(cls, text: str, forms: Forms) -> Passage:
+        """Nothing yet, behind a text whose last word is finished, or goes on with what comes."""
+        return cls(text[-1:], casing=Casing.behind(text, forms) if forms else None)
 
     @property
     def text(self) -> str:
@@ -89,7 +103,7 @@ class Passage:
         additions = ((token, tokenizer.addition(self.last, token)) for token in completions.tolist())
         return np.array([token for token, text in additions if text.startswith(self.owed) or self.owed.startswith(text)], np.intp)
 
-    def sayable(self, tokenizer: AnyTokenizer, log_probs: NDArray[np.floating], *, end: bool) -> Scores:
+    def sayable(self, tokenizer: AnyTokenizer, log_probs: NDArray[np.floating], sampling: Sampling) -> Scores:
         """Log-probabilities with what must not be written at -inf; where the next token must begin in some way, given that."""
         scores = log_probs.astype(np.float64)
         scores[list(tokenizer.hidden_ids)] = -np.inf
@@ -97,9 +111,11 @@ class Passage:
             fitting = self.fitting(tokenizer)
             given = np.full_like(scores, -np.inf)
             given[fitting] = scores[fitting] - log_sum(scores[fitting])
-            return given
-        if end:
+            scores = given
+        elif sampling.end:
             scores[tokenizer.end_id] = log_probs[tokenizer.end_id]
+        if sampling.barred is not None:
+            scores[sampling.barred.behind([piece.token for piece in self.pieces], self.typed)] = -np.inf
         return scores
 
     def surplus(self, tokenizer: AnyTokenizer, sampling: Sampling) -> NDArray[np.bool_] | None:
@@ -111,34 +127,50 @@ class Passage:
         alternatives = scores if sampling.alternatives else None
         surplus = self.surplus(tokenizer, sampling)
         if surplus is not None and surplus[token]:
-            return self._closed("length", Piece(self.held, token, "", log_sum(scores[surplus]), alternatives))
+            return self._closed("length", Piece("", token, "", log_sum(scores[surplus]), alternatives), sampling)
         if token == tokenizer.end_id:
-            return self._closed("stop", Piece(self.held, token, "", float(scores[token]), alternatives))
+            return self._closed("stop", Piece("", token, "", float(scores[token]), alternatives), sampling)
         whole = tokenizer.addition(self.last, token)
-        addition = whole[len(self.owed) :]
-        released = release(self.held + addition, sampling.stop)
         words = self.words + bool(self._beginning(tokenizer)[token])
-        last_word = words == sampling.words and isinstance(tokenizer, WordTokenizer)  # of which no part can follow
-        full = last_word or len(self.pieces) + 1 >= sampling.max_tokens
+        is_word = isinstance(tokenizer, WordTokenizer)  # of which no part can follow
+        full = (is_word and words == sampling.words) or len(self.pieces) + 1 >= sampling.max_tokens
+        added, casing = self._cased(whole[len(self.owed) :], ended=is_word or full)
+        released = release(self.held + added, sampling.stop)
         shown = released.shown + released.held if full else released.shown
+        token_text = added if is_word else whole[len(self.owed) :]
         longer = Passage(
             (self.last + whole)[-1:],
             tokenizer.rest(self.opening, token) if self.opening else "",
             self.owed[len(whole) :],
             self.typed,
+            casing,
             released.held,
             words,
-            (*self.pieces, Piece(shown, token, addition, float(scores[token]), alternatives)),
+            (*self.pieces, Piece(shown, token, token_text, float(scores[token]), alternatives)),
             "stop" if released.stopped else "length" if full else None,
         )
         return longer._settled(tokenizer)
 
+    def addition(self, tokenizer: AnyTokenizer, token: int) -> str:
+        """What a token would add, `Piece.token_text` of it; a line end of the one that ends the text."""
+        added = tokenizer.addition(self.last, token)[len(self.owed) :]
+        return self._cased(added, ended=True)[0] if isinstance(tokenizer, WordTokenizer) else added
+
     def written(self) -> Written:
         """All of it, up to here."""
-        return Written(self.pieces, self.text, self.finish_reason or "length", sum(piece.log_prob for piece in self.pieces), self.typed)
+        typed = self.casing.typed(self.text) if self.casing and self.typed else self.typed
+        return Written(self.pieces, self.text, self.finish_reason or "length", sum(piece.log_prob for piece in self.pieces), typed)
 
-    def _closed(self, reason: FinishReason, last: Piece) -> Passage:
-        return replace(self, held="", pieces=(*self.pieces, last), finish_reason=reason)
+    def _closed(self, reason: FinishReason, last: Piece, sampling: Sampling) -> Passage:
+        """The same with a last token, which adds nothing to the text."""
+        added, casing = self._cased("", ended=True)
+        released = release(self.held + added, sampling.stop)
+        last = replace(last, text=released.shown + released.held)
+        ended: FinishReason = "stop" if released.stopped else reason
+        return replace(self, casing=casing, held="", pieces=(*self.pieces, last), finish_reason=ended)
+
+    def _cased(self, added: str, *, ended: bool) -> tuple[str, Casing | None]:
+        return (added, None) if self.casing is None else self.casing.shown(added, ended=ended)
 
     def _settled(self, tokenizer: AnyTokenizer) -> Passage:
         """The same, but for letters that no token goes on with: those are left as they were typed."""

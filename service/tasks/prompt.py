@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from service.contract.forms import Forms
 from service.contract.subwords import AnyTokenizer
 from service.contract.tokenizer import cut_typed
 from service.tasks.passage import Passage
@@ -30,15 +31,15 @@ class Prompt:
         return len(self.ids) - self.implied
 
     @classmethod
-    def of_text(cls, tokenizer: AnyTokenizer, text: str, *, whole: bool = False) -> Prompt:
+    def of_text(cls, tokenizer: AnyTokenizer, text: str, forms: Forms, *, whole: bool = False) -> Prompt:
         """A text to go on with. A last word that the model does not know is completed, where words begin so, unless it is `whole`."""
-        passage = Passage.behind(tokenizer, text)
+        passage = Passage.behind(tokenizer, text, forms)
         if not whole and passage.owed and tokenizer.unknown_id in tokenizer.encode(passage.owed):
             return cls(text, tokenizer.context(text).ids, 1, passage)
-        return cls(text, tokenizer.context(text + " ").ids, 1, _behind_whole(tokenizer, text))
+        return cls(text, tokenizer.context(text + " ").ids, 1, _behind_whole(tokenizer, text, forms))
 
     @classmethod
-    def placed(cls, tokenizer: AnyTokenizer, text: str) -> Prompt:
+    def placed(cls, tokenizer: AnyTokenizer, text: str, forms: Forms) -> Prompt:
         """A text of which every token has its place; its last word is read as it stands."""
         ids, starts = [tokenizer.end_id], []
         begun = 0
@@ -52,10 +53,10 @@ class Prompt:
                 starts.append(begun + min(start, before))  # bytes of one character begin together
                 before = stop
             begun += len(line) + 1
-        return cls(text, ids, 1, _behind_whole(tokenizer, text), starts)
+        return cls(text, ids, 1, _behind_whole(tokenizer, text, forms), starts)
 
     @classmethod
-    def of_ids(cls, tokenizer: AnyTokenizer, ids: Sequence[int]) -> Prompt:
+    def of_ids(cls, tokenizer: AnyTokenizer, ids: Sequence[int], forms: Forms) -> Prompt:
         """Tokens, at least one; where they do not begin with a line end, one is read before them."""
         parts: list[str] = []
         for part, run in groupby(ids, key=lambda token: bool(tokenizer.addition("x", token))):
@@ -70,9 +71,9 @@ class Prompt:
             starts.append(starts[-1] + len(added))
         text = "".join(parts)
         implied = int(ids[0] != tokenizer.end_id)
-        return cls(text, [tokenizer.end_id] * implied + list(ids), implied, Passage(text[-1:]), starts[:-1])
+        return cls(text, [tokenizer.end_id] * implied + list(ids), implied, Passage.after(text, forms), starts[:-1])
 
 
-def _behind_whole(tokenizer: AnyTokenizer, text: str) -> Passage:
+def _behind_whole(tokenizer: AnyTokenizer, text: str, forms: Forms) -> Passage:
     """What comes behind a text whose last word is finished, or goes on with its last piece."""
-    return Passage(text[-1:]) if cut_typed(text)[1] else Passage.behind(tokenizer, text)
+    return Passage.after(text, forms) if cut_typed(text)[1] else Passage.behind(tokenizer, text, forms)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.tasks.barred import Barred
 from service.tasks.bias import Bias
 
 Scores = NDArray[np.float64]
@@ -26,7 +27,7 @@ class Sampling:
     Without `temperature`, or with 0, each token is the likeliest one; `top_k` and `top_p` then change nothing. `stop` strings end the text
     before they appear in it. `end`: the token that ends a sentence may be written, and ends the text. `words`, where tokens may be parts of
     words: the text ends where another word would begin. `alternatives`: those of `Piece` are kept.
-    `bias` is applied where tokens are drawn or the likeliest taken one by one, not in a beam search.
+    `barred` are words that are not written.
     """
 
     temperature: float | None = None
@@ -41,6 +42,7 @@ class Sampling:
     words: int | None = None
     alternatives: bool = True
     bias: Bias | None = None
+    barred: Barred | None = None
 
 
 def choose(scores: Scores, sampling: Sampling, generator: np.random.Generator) -> int:

@@ -76,11 +76,11 @@ class Trail:
         if not len(followers):
             return log_probs
         scores = pointer.sharpness * (vectors[:-1] @ vectors[-1]).astype(np.float64)
-        tokens, which = np.unique(followers, return_inverse=True)
-        weights = np.bincount(which, np.exp(scores - scores.max()))
-        cached = np.log(np.maximum(weights / weights.sum(), _LEAST)) + log(pointer.share)
+        weights = np.exp(scores - scores.max())
+        shares = np.bincount(followers, weights / weights.sum())[followers]  # of a token that is there twice, twice the same
+        cached = np.log(np.maximum(shares, _LEAST)) + log(pointer.share)
         mixed = log_probs + np.float32(log1p(-pointer.share))
-        mixed[tokens] = np.logaddexp(mixed[tokens], cached.astype(np.float32))
+        mixed[followers] = np.logaddexp(mixed[followers], cached.astype(np.float32))
         return mixed
 
 

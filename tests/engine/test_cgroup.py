@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cgroup import cpu_quota, session_threads, usable_cores
+from service.cgroup import cpu_quota, inline_ms, session_threads, usable_cores
 
 
 def tree(root: Path, groups: str, **files: str) -> Path:
@@ -80,3 +80,11 @@ def test_the_cores_of_this_very_process_are_counted():
 )
 def test_threads_are_never_more_than_a_workers_share_of_the_cores(asked: int, cores: int, workers: int, threads: int):
     assert session_threads(asked, cores=cores, workers=workers) == threads
+
+
+@pytest.mark.parametrize(
+    ("asked", "cores", "workers", "ms"),
+    [(None, 1, 1, 20.0), (None, 2, 1, 5.0), (None, 2, 2, 20.0), (None, 8, 3, 5.0), (0.0, 1, 1, 0.0), (7.5, 4, 1, 7.5)],
+)
+def test_a_batch_may_hold_up_a_loop_longer_where_no_other_core_could_run_it(asked: float | None, cores: int, workers: int, ms: float):
+    assert inline_ms(asked, cores=cores, workers=workers) == ms

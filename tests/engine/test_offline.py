@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import ModelNotFound, VersionNotFound
-from service.offline import answers, is_error, open_model
+from service.offline import open_model
+from service.offline.lines import answers, is_error
 from service.served_model import ServedModel
 from service.settings import Settings
 from tests.fakes import FakeBackend

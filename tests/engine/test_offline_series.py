@@ -20,7 +20,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from service import offline
 from service.__main__ import main
 from service.app import create_app
 from service.contract.clock import Clock
@@ -178,6 +177,35 @@ def test_names_may_be_numbers_and_a_file_may_be_one_series(daily: ServedModel):
 
     assert [row["series"] for row in numbered] == [20, 10]
     assert [list(row) for row in single] == [["time", "step", "point", "q0.1", "q0.5", "q0.9"]]
+
+
+def test_series_of_different_times_stand_beside_those_that_share_theirs(daily: ServedModel):
+    shared, later, longer = rows_of(["a", "b"]), rows_of(["c"], start="2026-02-01"), rows_of(["d"], days=5)
+
+    _, rows = ask(daily, pa.concat_tables([shared, later, longer, shared.slice(0, 4).set_column(0, "id", pa.array(["e"] * 4))]), horizon=1)
+
+    assert [row["series"] for row in rows] == [*"abcde"]
+    assert [row["time"].date().isoformat() for row in rows] == ["2026-01-05", "2026-01-05", "2026-02-05", "2026-01-06", "2026-01-05"]
+    assert [row["point"] for row in rows] == [1, 2, 1, 1, 1]
+
+
+def test_a_time_that_is_missing_is_no_time_of_its_neighbour(daily: ServedModel):
+    days = np.datetime64("2026-01-01T00:00:00", "us") + np.arange(4) * np.timedelta64(1, "D")
+    times = pa.array([*days.tolist(), *days[:3].tolist(), None], pa.timestamp("us"))
+
+    summary, rows = ask(daily, rows_of(["a", "b"]).set_column(1, "ds", times), horizon=1)
+
+    assert ([row["series"] for row in rows], summary.failed) == (["a"], 1)
+    assert 'b,"a row has no time' in summary.errors.read_text()
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.int16(), pa.decimal128(5, 1)])
+def test_values_may_be_numbers_of_any_kind_some_of_them_missing(daily: ServedModel, kind: pa.DataType):
+    values = pa.array([1, 2, None, 4, 5, 6, 7, 8], pa.float64()).cast(kind)
+
+    _, rows = ask(daily, rows_of(["a", "b"]).set_column(2, "load", values), horizon=1)
+
+    assert [row["point"] for row in rows] == [4, 8]
 
 
 def test_csv_is_read_as_parquet_is(daily: ServedModel):
@@ -377,7 +405,8 @@ def test_a_series_that_comes_again_is_found_after_going_on(daily: ServedModel, m
     for _ in range(2):
         with pytest.raises(BadFile, match="series 'a' comes again"):
             ask_again(daily, at_once=1)
-        assert Path("out.parquet.parts/part-00001.parquet").exists()
+        assert Path("out.parquet.parts/part-00001.arrow").exists()
+        assert sorted(path.name for path in Path().iterdir()) == ["data.parquet", "out.parquet.parts"]
 
 
 def test_two_runs_cannot_write_one_output(daily: ServedModel):
@@ -457,7 +486,12 @@ def test_the_other_commands_do_not_import_pyarrow():
     script = "import sys, service.__main__, service.offline, service.serving, service.app; sys.exit('pyarrow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
-    assert offline.__all__ == ["answers", "is_error", "open_model"]
+
+
+def test_forecasts_of_a_file_wait_for_no_web_framework():
+    script = "import sys, service.__main__, service.offline.question, service.offline.run; sys.exit('fastapi' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
 
 
 def test_progress_is_a_line_on_a_terminal_and_now_and_then_one_in_a_log():

@@ -23,6 +23,7 @@ from service.personal.dictionary import Owner
 from service.personal.errors import PersonalWordsUnavailable
 from service.personal.evidence import Evidence, Known
 from service.personal.hearing import grams, hear
+from service.personal.opening import open_words
 from service.personal.words import PersonalWords
 from service.personal.writing import Bounds, learn
 from service.settings import Settings
@@ -434,13 +435,13 @@ def test_work_that_waits_is_bounded(words: PersonalWords, monkeypatch: pytest.Mo
 
 
 def test_nothing_is_kept_unless_a_file_is_named(tmp_path: Path):
-    assert PersonalWords.of(Settings()) is None
+    assert open_words(Settings()) is None
     with pytest.raises(StartupError, match=r"there is no folder .*none; create it, or name a file in another one"):
-        PersonalWords.of(Settings(personal_words=tmp_path / "none" / "words.sqlite"))
+        open_words(Settings(personal_words=tmp_path / "none" / "words.sqlite"))
 
 
 def test_the_settings_bound_what_is_kept(path: Path):
-    words = PersonalWords.of(Settings(personal_words=path, personal_max_users=1))
+    words = open_words(Settings(personal_words=path, personal_max_users=1))
     assert words is not None
     for owner in (ANN, BOB):
         run(words.learn(owner, "zebra"))

@@ -30,6 +30,19 @@ def test_what_is_ruled_out_stays_so():
     assert biased(ruled_out, [0], Bias(presence=-2, tokens={0: 100})).tolist() == [-np.inf, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("bias", "most"),
+    [
+        (Bias(), 0),
+        (Bias(presence=1, frequency=1, tokens={0: -5}), 0),
+        (Bias(tokens={0: -5, 1: 2, 2: 1}), 2),
+        (Bias(presence=-0.5, frequency=-0.25, tokens={1: 2}), 2 + 0.5 + 0.25 * 8),
+    ],
+)
+def test_what_a_token_may_gain_is_known(bias: Bias, most: float):
+    assert bias.most(8) == most
+
+
 @given(st.lists(st.integers(0, 3), max_size=20), st.floats(-2, 2), st.floats(-2, 2))
 def test_the_scores_that_were_given_stay_as_they_are(written: list[int], presence: float, frequency: float):
     given_scores = SCORES.copy()

@@ -7,13 +7,17 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from service.contract.forms import lower
 from service.contract.golden import Tensors
 from service.contract.tokenizer import END, UNKNOWN, WORD_PATTERN, WordTokenizer
+from service.tasks.barred import Barred
+from service.tasks.bias import Bias
 from service.tasks.dialogue import converse
 from service.tasks.generation import Sampling, Written, beam, begin, step, write
+from service.tasks.hidden import Hidden
 from service.tasks.language import Language
 from service.tasks.memory import LruMemory, MemoryPool
 from service.tasks.sampling import log_sum
@@ -54,7 +58,11 @@ class Chances:
 
 LETTERS = WordTokenizer({END: 0, UNKNOWN: 1, "a": 2, "b": 3, "c": 4})
 OF_LETTERS = Language(MANIFEST, LETTERS)
+NO_BIAS = Bias()
 OF_PIECES = Language(MANIFEST, PIECES)
+FORMED = replace(LANGUAGE, forms={"cat": "Cat", "mat": "MAT"})
+FORMED_LETTERS = replace(OF_LETTERS, forms={"b": "B"})
+FORMED_PIECES = replace(OF_PIECES, forms={"cat": "Cat", "catalogue": "Catalogue", "the": "the", "said": "SAID", "don't": "Don't"})
 
 
 def written(text: str, *, candidates: int = 1, **sampling: object) -> list[Written]:
@@ -214,13 +222,18 @@ def test_words_are_counted_where_tokens_are_words():
     assert (found.text, found.finish_reason) == ("n sat cat", "length")
 
 
-def every_text(graph: Chances, tokens: int, length_penalty: float) -> Iterator[tuple[float, str]]:
+def every_text(graph: Chances, tokens: int, length_penalty: float, bias: Bias = NO_BIAS) -> Iterator[tuple[float, str]]:
     """What each text of at most so many tokens is worth, and the text."""
     for size in range(1, tokens + 1):
         last = range(2, 5) if size == tokens else ()
         for ids in product(*[range(2, 5)] * (size - 1), (0, *last)):
             steps = enumerate(zip((0, *ids), ids, strict=False))
             score = sum(float(graph.log_probs[place, before, token]) for place, (before, token) in steps)
+            score += sum(bias.tokens.get(token, 0) for token in ids)
+            score -= sum(
+                (bias.presence if token in ids[:place] else 0) + bias.frequency * ids[:place].count(token)
+                for place, token in enumerate(ids)
+            )
             yield score / size**length_penalty, " ".join(LETTERS.words[token] for token in ids if token)
 
 
@@ -232,6 +245,43 @@ def test_a_beam_as_wide_as_all_texts_finds_the_best_of_them(seed: int, tokens: i
 
     assert [one.log_prob / len(one.pieces) ** length_penalty for one in found] == pytest.approx([worth for worth, _ in best], rel=1e-5)
     assert found[0].text == best[0][1]
+
+
+BIASES = st.builds(
+    Bias,
+    st.sampled_from([0.0, 1.0, -1.5]),
+    st.sampled_from([0.0, 0.5, -1.0]),
+    st.dictionaries(st.sampled_from([0, 2, 3, 4]), st.floats(-3, 3)),
+)
+
+
+@given(SEEDS, st.integers(1, 4), st.sampled_from([0.0, 0.7, 1.0, 2.0]), BIASES)
+def test_a_beam_finds_the_best_texts_with_what_a_bias_adds_to_them(seed: int, tokens: int, length_penalty: float, bias: Bias):
+    graph = Chances(seed)
+    found = converse(
+        beam(OF_LETTERS, "", Sampling(end=True, max_tokens=tokens, bias=bias), width=121, length_penalty=length_penalty), graph
+    )
+    worths = {text: worth for worth, text in every_text(graph, tokens, length_penalty, bias)}
+
+    assert worths[found[0].text] == pytest.approx(max(worths.values()), rel=1e-5, abs=1e-6)
+
+
+def test_a_beam_goes_on_while_a_bias_may_still_make_it_the_best():
+    graph = Chances(0)
+    for place, chances in enumerate(([0.6, 1e-9, 0.4, 1e-9, 1e-9], [1e-9, 1e-9, 0.1, 0.9, 1e-9])):
+        graph.log_probs[place, :] = np.log(chances)
+    found = converse(beam(OF_LETTERS, "", Sampling(end=True, max_tokens=2, bias=Bias(tokens={3: 5})), width=1, length_penalty=0.0), graph)
+
+    assert [one.text for one in found] == ["a b"]
+
+
+def test_a_token_that_is_biased_away_is_in_no_beam_and_another_in_all():
+    never = converse(beam(LANGUAGE, "the cat ", Sampling(max_tokens=4, bias=Bias(tokens={7: -100})), width=3), TINY.run)
+    always = converse(beam(LANGUAGE, "the cat ", Sampling(max_tokens=2, bias=Bias(tokens={9: 50})), width=3), TINY.run)
+
+    assert not any("dog" in one.text for one in never)
+    assert always[0].text == "mat mat"
+    assert always[0].log_prob < 0  # the model's own, without what was added
 
 
 @given(SEEDS, st.integers(1, 3))
@@ -336,3 +386,100 @@ def test_letters_that_no_piece_goes_on_with_are_left_as_they_are():
 
     assert found.typed == typed
     assert found.finish_reason == "length"
+
+
+def test_a_model_with_forms_writes_words_as_they_are_suggested():
+    def texts(text: str, **sampling: object) -> list[str]:
+        [found] = converse(write(FORMED, text, Sampling(max_tokens=4, **sampling)), TINY.run)  # type: ignore[arg-type]
+        assert [piece.token_text for piece in found.pieces] == [piece.text for piece in found.pieces]
+        return [found.typed, *(piece.text for piece in found.pieces)]
+
+    assert texts("") == ["", "The", ".", " On", " sat"]
+    assert texts("the sat ") == ["", "Cat", " dog", " log", " MAT"]
+    assert texts("the ca") == ["Ca", "t", " dog", " log", " MAT"]
+    assert texts("the DO") == ["DO", "G", " log", " MAT", " the"]
+    assert texts("the Zebr") == ["Zebr", " the", ".", " On", " sat"]
+
+
+def test_stop_strings_are_those_of_the_text_as_it_is_shown():
+    def text(stop: str) -> str:
+        return converse(write(FORMED, "on ", Sampling(max_tokens=3, stop=(stop,))), TINY.run)[0].text
+
+    assert (text("Cat"), text("cat")) == ("sat ", "sat Cat dog")
+
+
+def test_beams_have_capitals_too():
+    [found] = converse(beam(FORMED, "the dog. ", Sampling(max_tokens=3), width=1), TINY.run)
+
+    assert found.text == "On sat Cat"
+
+
+@given(SEEDS, st.lists(st.text("abcABC ", min_size=1, max_size=5), max_size=3))
+def test_capitals_change_nothing_else(seed: int, stop: list[str]):
+    sampling = Sampling(temperature=1.0, seed=seed, max_tokens=8, end=True)
+    plain, formed = (converse(write(language, "", sampling), Chances(seed))[0] for language in (OF_LETTERS, FORMED_LETTERS))
+    stopped = converse(write(FORMED_LETTERS, "", replace(sampling, stop=tuple(stop))), Chances(seed))[0]
+    ends = [position for position in map(formed.text.find, stop) if position >= 0]
+
+    assert lower(formed.text) == plain.text
+    assert formed.text == re.sub(r"\bb\b", "B", plain.text[:1].upper() + plain.text[1:])
+    assert [piece.log_prob for piece in formed.pieces] == [piece.log_prob for piece in plain.pieces]
+    assert stopped.text == formed.text[: min(ends, default=len(formed.text))]
+
+
+@given(SEEDS, st.sampled_from(["the ca", "the Ca", "the cat ", "(", "", "한국 사라", "CA", "Don"]), st.sampled_from([None, 2]))
+def test_words_of_pieces_wait_for_their_end_and_get_their_capitals(seed: int, text: str, words: int | None):
+    sampling = Sampling(max_tokens=12, words=words, temperature=1.0, seed=seed)
+    graph = Chances(seed, tokens=len(PIECES), steps=1)
+    [plain], [found] = (converse(write(language, text, sampling), graph) for language in (OF_PIECES, FORMED_PIECES))
+
+    assert lower(found.typed + found.text) == plain.typed + plain.text
+    assert lower("".join(piece.token_text for piece in found.pieces)) == lower(found.text)
+    if text == "the cat ":
+        known = {"cat": "Cat", "catalogue": "Catalogue", "said": "SAID", "don't": "Don't"}
+        assert re.findall(WORD_PATTERN, found.text)[:1] == [known.get(word, word) for word in re.findall(WORD_PATTERN, plain.text)[:1]]
+
+
+def test_a_stop_string_across_pieces_is_met_in_the_letters_that_are_shown():
+    language = replace(OF_PIECES, forms={"cats": "CATS"})
+    following = {name: PIECES.words.index(name) for name in ("▁cat", "s", ",")}
+
+    def run(inputs: Tensors) -> Tensors:
+        steps = inputs["state_c"][:, 0, 0].astype(int)
+        rows = np.full((len(steps), len(PIECES)), -20.0, np.float32)
+        rows[np.arange(len(steps)), [list(following.values())[min(one, 2)] for one in steps]] = 0
+        return {"log_probs": rows, "next_state_h": inputs["state_h"], "next_state_c": inputs["state_c"] + 1}
+
+    def pieces(stop: str) -> list[str]:
+        return [piece.text for piece in converse(write(language, "", Sampling(max_tokens=4, stop=(stop,))), run)[0].pieces]
+
+    assert pieces("zz") == ["", "", "CATS,", ","]
+    assert pieces("TS") == ["", "", "CA"]
+    assert pieces("ts") == ["", "", "CATS,", ","]
+
+
+def test_hidden_words_are_not_written_and_no_probability_changes():
+    def written(text: str, *hidden: str) -> Written:
+        sampling = Sampling(max_tokens=2, barred=Barred.of(LANGUAGE.tokenizer, Hidden(frozenset(hidden))))
+        return converse(write(LANGUAGE, text, sampling), TINY.run)[0]
+
+    assert written("the cat ", "dog").text == "the."
+    plain = written("the cat ").pieces[0].alternatives
+    assert plain is not None
+    assert written("the cat ", "dog").pieces[0].log_prob == plain[2]
+    assert written("the d", "dog").text == " the."  # nothing that may be written begins so: it is read as it stands
+    assert written("the dog", "dog").text == " log"  # what is typed may stand
+
+
+@settings(max_examples=20)  # beams of pieces take a while
+@given(SEEDS, st.sampled_from(["the ca", "the cat ", "(", "", "한국 사라"]))
+def test_hidden_words_are_not_put_together_of_pieces(seed: int, text: str):
+    hidden = frozenset({"the", "cat", "cats", "a", "s", "t", "sat", "on", "한국", "catal", ","})
+    sampling = Sampling(words=3, max_tokens=40, barred=Barred.of(PIECES, Hidden(hidden)))
+    found = of_pieces(seed, text, sampling)
+    beams = converse(beam(OF_PIECES, text, sampling, width=2), Chances(seed, tokens=len(PIECES), steps=1))
+
+    for one in (found, *beams):
+        whole = one.typed + one.text
+        assume(len(one.pieces) < 40 and not re.search(r"[\d'’]", whole))
+        assert not hidden & set(re.findall(WORD_PATTERN, whole))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.contract.golden import Tensors
+from service.contract.jamo import typed_letters
 from service.contract.tokenizer import WordTokenizer
 from service.tasks.dialogue import QuestionError, converse
 from service.tasks.language import Language
@@ -117,6 +118,14 @@ def test_a_model_of_subwords_completes_the_word_being_typed():
     assert "cat" in words
     assert all(word.startswith("ca") for word in words)
     assert {"한국"} <= {suggestion.word for suggestion in of_subwords("the 하ㄴ", Choice(top_k=20))}
+
+
+@pytest.mark.parametrize("typed", ["ㅎ", "하", "한", "한ㄱ", "한구", "한국"])
+def test_a_word_of_pieces_is_found_at_each_of_its_letters(typed: str):
+    found = of_subwords(f"the {typed}", Choice(top_k=100))
+
+    assert "한국" in {suggestion.word for suggestion in found}
+    assert all(typed_letters(suggestion.word).startswith(typed_letters(typed)) for suggestion in found)
 
 
 def test_words_of_subwords_are_drawn_too():

@@ -29,13 +29,13 @@ TEXTS = st.text(alphabet=st.sampled_from(list("The cat's, mat.\n 3é한국말을
     ],
 )
 def test_a_last_word_that_is_not_known_is_completed(text: str, ids: list[int], opening: str):
-    prompt = Prompt.of_text(WORDS, text)
+    prompt = Prompt.of_text(WORDS, text, {})
 
     assert (list(prompt.ids), prompt.passage.opening, prompt.tokens) == (ids, opening, len(ids) - 1)
 
 
 def test_a_whole_text_is_read_to_its_end():
-    prompt = Prompt.of_text(WORDS, "the ca", whole=True)
+    prompt = Prompt.of_text(WORDS, "the ca", {}, whole=True)
 
     assert (list(prompt.ids), prompt.passage.opening, prompt.passage.last) == ([0, 2, 1], "", "a")
 
@@ -43,9 +43,9 @@ def test_a_whole_text_is_read_to_its_end():
 @pytest.mark.parametrize("tokenizer", [WORDS, PIECES])
 @given(text=TEXTS)
 def test_places_are_those_of_the_tokens_that_are_read(tokenizer: AnyTokenizer, text: str):
-    prompt = Prompt.placed(tokenizer, text)
+    prompt = Prompt.placed(tokenizer, text, {})
 
-    assert list(prompt.ids) == list(Prompt.of_text(tokenizer, text, whole=True).ids)
+    assert list(prompt.ids) == list(Prompt.of_text(tokenizer, text, {}, whole=True).ids)
     assert len(prompt.starts) == prompt.tokens
     assert list(prompt.starts) == sorted(prompt.starts)
     assert all(0 <= start < len(text) for start in prompt.starts)
@@ -55,7 +55,7 @@ def test_places_are_those_of_the_tokens_that_are_read(tokenizer: AnyTokenizer, t
 @given(data=st.data())
 def test_tokens_stand_in_their_text_where_they_begin(tokenizer: AnyTokenizer, data: st.DataObject):
     ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), min_size=1, max_size=20))
-    prompt = Prompt.of_ids(tokenizer, ids)
+    prompt = Prompt.of_ids(tokenizer, ids, {})
 
     assert prompt.tokens == len(ids)
     assert list(prompt.ids)[prompt.implied :] == ids
@@ -70,7 +70,7 @@ def test_tokens_stand_in_their_text_where_they_begin(tokenizer: AnyTokenizer, da
 
 def test_bytes_are_characters_together():
     ids = [PIECES.words.index(f"<0x{byte:02X}>") for byte in "ħ".encode()]
-    prompt = Prompt.of_ids(PIECES, [*ids, *PIECES.encode("cat")])
+    prompt = Prompt.of_ids(PIECES, [*ids, *PIECES.encode("cat")], {})
 
     assert prompt.text == "ħ cat"
     assert list(prompt.starts[:3]) == [0, 0, 1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from service.contract import repository
+from service.contract.backtest_scores import read_backtest
 from service.contract.golden import Golden, dump_goldens
 from service.contract.manifest import ArtifactError, Data
 from tests import artifacts
@@ -131,6 +132,21 @@ def test_scores_and_pictures_are_written_and_the_artifact_stays_as_it_is(run, ar
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["backtest.json", "backtest.png", "worst.png"]
     assert (tmp_path / "out" / "worst.png").read_bytes().startswith(b"\x89PNG")
     assert {path.name: path.read_bytes() for path in artifact.folder.iterdir()} == before
+
+
+def test_scores_are_kept_for_the_card_of_the_model(run, artifact, console):
+    found = run(windows=2)
+    kept = read_backtest(artifact)
+    assert (kept.source, kept.sha256, kept.horizon, kept.windows, kept.absent) == ("load.csv", artifact.manifest.data.sha256, 3, 4, 0)
+    assert (kept.scores, kept.failed) == (found.scores, {})
+    assert (kept.seen.learned, kept.seen.chosen, kept.seen.unseen_windows) == (0, 1 / 2, 1)
+    assert f"the model's card shows them, from {artifact.folder}.backtest.json" in console.export_text()
+
+
+def test_a_folder_of_models_that_cannot_be_written_costs_only_the_card(run, artifact, console):
+    (artifact.folder.parent / "1.backtest.json").mkdir()
+    assert run(windows=1).windows == 2
+    assert "the model's card does not show them: " in console.export_text()
 
 
 def test_the_tables_show_rivals_and_the_worst_series_first(run, console):

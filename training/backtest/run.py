@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from service.contract.backtest_scores import write_backtest
 from service.contract.manifest import ArtifactError, ForecastTask
 from service.contract.repository import ONNX, Artifact
 from training.backtest.origins import Rolling, rolling_origins
@@ -35,7 +36,8 @@ def backtest(
 ) -> Backtest:
     """Forecast the last `windows` windows of each series, show how good that was beside its rivals, and write scores and pictures to `out`.
 
-    `statistical`: AutoTheta and AutoETS among them. `json_file`: where the scores go instead of backtest.json in `out`.
+    `statistical`: AutoTheta and AutoETS among them. `json_file`: where the scores go instead of backtest.json in `out`. Those over all
+    series go beside the artifact, too, for its card; a folder of models that cannot be written costs only that.
 
     Raises:
         ArtifactError: not a forecaster.
@@ -57,7 +59,17 @@ def backtest(
     written = json_file or out / JSON_FILE
     written.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
     console.print(f"scores in {written}, pictures in {out}", markup=False, highlight=False)
+    _tell_card(artifact, found, console)
     return found
+
+
+def _tell_card(artifact: Artifact, found: Backtest, console: Console) -> None:
+    try:
+        told = write_backtest(artifact, found.for_card(graph_sha256=artifact.manifest.files[ONNX].sha256))
+    except OSError as error:
+        console.print(f"the model's card does not show them: {error}", style="yellow", markup=False, highlight=False)
+    else:
+        console.print(f"the model's card shows them, from {told}", markup=False, highlight=False)
 
 
 def _forecast_all(

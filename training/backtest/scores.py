@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.backtest_scores import BacktestScores, SeenBefore
 from service.contract.manifest import Json
 from training.backtest.origins import Seen
 from training.backtest.rivals import Forecasts
@@ -54,6 +56,21 @@ class Backtest:
     def to_json(self) -> Json:
         """All of it."""
         return asdict(self)
+
+    def for_card(self, *, graph_sha256: str) -> BacktestScores:
+        """What the card of the model shows: all but the single series."""
+        return BacktestScores(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            graph_sha256=graph_sha256,
+            source=self.source,
+            sha256=self.sha256,
+            horizon=self.horizon,
+            windows=self.windows,
+            absent=self.absent,
+            seen=SeenBefore(**asdict(self.seen)) if self.seen else None,
+            scores=self.scores,
+            failed=self.failed,
+        )
 
 
 def measure(forecasts: Forecasts, *, actual: Values, scale: Scales, levels: Sequence[float]) -> Measures:

@@ -29,51 +29,52 @@ from service.api.compat.nixtla_wire import (
 )
 from service.api.deps import timeout_s
 from service.api.hot_route import HotRoute
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, QUESTION_ERRORS, documented
 from service.errors import BadQuestion
 
 PREFIX = "/nixtla"
 
 
-class NixtlaSize(BaseModel):
+class NixtlaSize(BaseModel, defer_build=True):
     """How much a model reads and gives."""
 
     input_size: int = Field(description="Steps of history that it reads.")
     horizon: int = Field(description="Steps ahead that it was trained for.")
 
 
-class NixtlaSizes(BaseModel):
+class NixtlaSizes(BaseModel, defer_build=True):
     """What the client asks first."""
 
     detail: NixtlaSize = Field(description="The model's sizes.")
 
 
-class NixtlaKey(BaseModel):
+class NixtlaKey(BaseModel, defer_build=True):
     """A sentence."""
 
     detail: str = Field(description="What there is to say.")
 
 
-class NixtlaModel(BaseModel):
+class NixtlaModel(BaseModel, defer_build=True):
     """A forecaster."""
 
     name: str = Field(description="Its name.")
 
 
-class NixtlaModels(BaseModel):
+class NixtlaModels(BaseModel, defer_build=True):
     """The forecasters that are served."""
 
     models: list[NixtlaModel] = Field(description="Each by its name.")
 
 
-class NixtlaQuota(BaseModel):
+class NixtlaQuota(BaseModel, defer_build=True):
     """What was taken of a quota; there is none."""
 
     used: int = Field(description="0: nothing is counted against a quota.")
     limit: int | None = Field(description="Null: there is none.")
 
 
-class NixtlaUsage(BaseModel):
+class NixtlaUsage(BaseModel, defer_build=True):
     """What was taken of the quotas."""
 
     minute: NixtlaQuota = Field(description="In this minute.")
@@ -81,7 +82,7 @@ class NixtlaUsage(BaseModel):
 
 
 router = APIRouter(prefix=PREFIX, route_class=HotRoute, tags=["Compatibility"])
-cold_router = APIRouter(prefix=PREFIX, tags=["Compatibility"])
+cold_router = APIRouter(prefix=PREFIX, route_class=LateRoute, tags=["Compatibility"])
 
 _Forecast = Annotated[NixtlaForecastBody, BodyParameter(openapi_examples=examples.bodies(FORECAST))]
 _CrossValidation = Annotated[NixtlaCrossValidationBody, BodyParameter(openapi_examples=examples.bodies(CROSS_VALIDATION))]

@@ -102,7 +102,7 @@ class NixtlaFinetuneBody(Sent):
     """Refused, whatever it holds."""
 
 
-class NixtlaForecastAnswer(BaseModel):
+class NixtlaForecastAnswer(BaseModel, defer_build=True):
     """Forecasts of all series, one after the other."""
 
     mean: list[float] = Field(description="The median of each step.")

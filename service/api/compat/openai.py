@@ -24,6 +24,7 @@ from service.api.compat.openai_wire import OpenAiCompletion, OpenAiCompletionBod
 from service.api.deps import TIMEOUT_HEADER, context_of, model_of, timeout_s
 from service.api.event_stream import EVENT_STREAM, event, streamed
 from service.api.hot_route import HotRoute
+from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, TASK_ERRORS
 from service.api.writing import Writing, language_of
 from service.errors import BadQuestion, ModelNotFound, ServiceError, WrongTask
@@ -90,7 +91,7 @@ class _Completion:
 
 
 router = APIRouter(prefix=f"{PREFIX}v1", route_class=HotRoute, tags=["Compatibility"])
-cold_router = APIRouter(prefix=f"{PREFIX}v1", tags=["Compatibility"])
+cold_router = APIRouter(prefix=f"{PREFIX}v1", route_class=LateRoute, tags=["Compatibility"])
 
 _Question = Annotated[OpenAiCompletionBody, BodyParameter(openapi_examples=examples.bodies(COMPLETIONS))]
 _Name = Annotated[

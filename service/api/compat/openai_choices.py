@@ -60,7 +60,7 @@ class Choice:
             verdict = Verdict(piece.token, piece.log_prob, ())
             if piece.alternatives is not None:
                 verdict = Verdict.of(piece.alternatives, piece.token, likeliest=order.likeliest)
-            told = (_told(tokenizer, verdict, last=before.last, owed=len(before.owed), offset=self.end),)
+            told = (_told(tokenizer, verdict, before, offset=self.end),)
         passage = self.draft.passage
         self.draft.passage = replace(passage, pieces=(*passage.pieces[:-1], replace(piece, alternatives=None)))
         self.end += len(piece.token_text)
@@ -117,17 +117,17 @@ def _echoed(tokenizer: AnyTokenizer, order: Order, prompt: Prompt, verdicts: Seq
     told: list[Told] = []
     if order.judged and prompt.tokens:
         first = Verdict(prompt.ids[prompt.implied], 0.0, ())
-        told.append(replace(_told(tokenizer, first, last="", owed=0, offset=0), log_prob=None, likeliest=None))
+        told.append(replace(_told(tokenizer, first, Passage(""), offset=0), log_prob=None, likeliest=None))
         for verdict, start in zip(verdicts[prompt.implied :], prompt.starts[1:], strict=True):
-            told.append(_told(tokenizer, verdict, last=prompt.text[max(start - 1, 0) : start], owed=0, offset=start))
+            told.append(_told(tokenizer, verdict, Passage(prompt.text[max(start - 1, 0) : start]), offset=start))
     return Part(prompt.text if order.echo else "", tuple(told), reason)
 
 
-def _told(tokenizer: AnyTokenizer, verdict: Verdict, *, last: str, owed: int, offset: int) -> Told:
-    """A verdict in texts: what each token would add behind the character `last`, but for letters that are there already."""
+def _told(tokenizer: AnyTokenizer, verdict: Verdict, before: Passage, *, offset: int) -> Told:
+    """A verdict in texts: what each token would add behind what was there before."""
 
     def label(token: int) -> str:
-        return tokenizer.addition(last, token)[owed:] or tokenizer.words[token]
+        return before.addition(tokenizer, token) or tokenizer.words[token]
 
     log_probs = dict(verdict.likeliest)
     log_probs.setdefault(verdict.token, verdict.log_prob)

@@ -28,7 +28,7 @@ _CODES: dict[type[ServiceError], str] = {
 """OpenAI's words, where it has one; others are the service's own."""
 
 
-class OpenAiFault(BaseModel):
+class OpenAiFault(BaseModel, defer_build=True):
     """What is wrong, as OpenAI writes it."""
 
     message: str = Field(description="What is wrong here, and what to do.")
@@ -37,7 +37,7 @@ class OpenAiFault(BaseModel):
     code: str | None = Field(description="Kind of the error.")
 
 
-class OpenAiError(BaseModel):
+class OpenAiError(BaseModel, defer_build=True):
     """An error of OpenAI's protocol."""
 
     error: OpenAiFault = Field(description="What is wrong.")

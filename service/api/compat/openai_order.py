@@ -55,7 +55,7 @@ class Order:
             raise QuestionError("which are best is not known before all are written: leave this out, or `stream`", where=("best_of",))
         if body.stream_options is not None and not body.stream:
             raise QuestionError("this is of streams only: leave it out, or set `stream`", where=("stream_options",))
-        prompts = _prompts(language.tokenizer, body)
+        prompts = _prompts(language, body)
         if len(prompts) * candidates > MAX_ROWS:
             message = f"{len(prompts)} prompts with {candidates} choices each: at most {MAX_ROWS} choices in one request"
             raise QuestionError(message, where=("n",))
@@ -95,14 +95,14 @@ def _bias(tokenizer: AnyTokenizer, body: OpenAiCompletionBody) -> Bias | None:
     return Bias(presence, frequency, tokens) if tokens or presence or frequency else None
 
 
-def _prompts(tokenizer: AnyTokenizer, body: OpenAiCompletionBody) -> list[Prompt]:
+def _prompts(language: Language, body: OpenAiCompletionBody) -> list[Prompt]:
     """Prompts of a body, each with its place in it."""
     sent = _sent(body.prompt or "")
     if sum(len(one) for _, one in sent) > MAX_ALL_CHARACTERS:
         raise QuestionError(f"at most {MAX_ALL_CHARACTERS} characters in one request: send fewer prompts", where=("prompt",))
     found: list[Prompt] = []
     for place, one in sent:
-        found.append(_prompt(tokenizer, body, one, where=("prompt", *place)))
+        found.append(_prompt(language, body, one, where=("prompt", *place)))
         if sum(prompt.tokens for prompt in found) > MAX_ALL_TOKENS:
             raise QuestionError(f"at most {MAX_ALL_TOKENS} tokens in one request: send fewer prompts", where=("prompt",))
     return found
@@ -116,16 +116,17 @@ def _sent(prompt: str | Sequence[int | str | list[int]]) -> list[tuple[Where, st
     return [((), ids)] if ids else [((place,), one) for place, one in enumerate(prompt) if not isinstance(one, int)]
 
 
-def _prompt(tokenizer: AnyTokenizer, body: OpenAiCompletionBody, sent: str | list[int], *, where: Where) -> Prompt:
+def _prompt(language: Language, body: OpenAiCompletionBody, sent: str | list[int], *, where: Where) -> Prompt:
+    tokenizer, forms = language.tokenizer, language.forms
     if isinstance(sent, str):
         judged = body.echo and body.logprobs is not None
-        prompt = Prompt.placed(tokenizer, sent) if judged else Prompt.of_text(tokenizer, sent, whole=bool(body.echo))
+        prompt = Prompt.placed(tokenizer, sent, forms) if judged else Prompt.of_text(tokenizer, sent, forms, whole=bool(body.echo))
     else:
         unknown = next((place for place, token in enumerate(sent) if token >= len(tokenizer)), None)
         if unknown is not None:
             message = f"no token {sent[unknown]}: this model has 0 to {len(tokenizer) - 1}"
             raise QuestionError(message, where=(*where, unknown))
-        prompt = Prompt.of_ids(tokenizer, sent)
+        prompt = Prompt.of_ids(tokenizer, sent, forms)
     if len(prompt.ids) > MAX_PROMPT_TOKENS:
         message = f"{prompt.tokens} tokens: at most {MAX_PROMPT_TOKENS - prompt.implied} of a prompt are read, send its end"
         raise QuestionError(message, where=where)

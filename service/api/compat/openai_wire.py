@@ -116,7 +116,7 @@ class OpenAiCompletionBody(Body):
     user: str | None = Field(default=None, max_length=200, description="Who asks. Nothing is kept of it: the service has no accounts.")
 
 
-class OpenAiLogprobs(BaseModel):
+class OpenAiLogprobs(BaseModel, defer_build=True):
     """What the model said of each token: four lists of one length."""
 
     tokens: list[str] = Field(description="Tokens as the model knows them.")
@@ -125,7 +125,7 @@ class OpenAiLogprobs(BaseModel):
     text_offset: list[int] = Field(description="Where it begins in the choice's text; counted from the prompt's beginning.")
 
 
-class OpenAiChoice(BaseModel):
+class OpenAiChoice(BaseModel, defer_build=True):
     """What was written behind a prompt."""
 
     index: int = Field(description="Choices of the first prompt come first.")
@@ -134,7 +134,7 @@ class OpenAiChoice(BaseModel):
     finish_reason: Literal["stop", "length"] | None = Field(description="`stop` before a stop text, `length` at `max_tokens`.")
 
 
-class OpenAiUsage(BaseModel):
+class OpenAiUsage(BaseModel, defer_build=True):
     """Tokens that were read and written."""
 
     prompt_tokens: int = Field(description="Of all prompts.")
@@ -142,7 +142,7 @@ class OpenAiUsage(BaseModel):
     total_tokens: int = Field(description="Both.")
 
 
-class OpenAiCompletion(BaseModel):
+class OpenAiCompletion(BaseModel, defer_build=True):
     """Choices for each prompt."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [COMPLETION_ANSWER]})
@@ -156,7 +156,7 @@ class OpenAiCompletion(BaseModel):
     usage: OpenAiUsage | None = Field(description="Tokens read and written.")
 
 
-class OpenAiModel(BaseModel):
+class OpenAiModel(BaseModel, defer_build=True):
     """A next-word model."""
 
     id: str = Field(description="Name to ask it by.")
@@ -165,7 +165,7 @@ class OpenAiModel(BaseModel):
     owned_by: Literal["carousel"] = Field(description="Who serves it.")
 
 
-class OpenAiModels(BaseModel):
+class OpenAiModels(BaseModel, defer_build=True):
     """Models that complete texts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [MODELS_ANSWER]})

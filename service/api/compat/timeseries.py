@@ -19,6 +19,7 @@ from service.api.compat.forecasters import forecaster, forecasters
 from service.api.compat.steps import check_unit
 from service.api.deps import timeout_s
 from service.api.hot_route import HotRoute
+from service.api.late_route import LateRoute
 from service.api.problem import QUESTION_ERRORS, timeseries_documented
 from service.api.series import MAX_SERIES, Columns, Numbers, Series, histories_of
 from service.contract.manifest import ForecastTask
@@ -67,7 +68,7 @@ class TimeSeriesBody(Body):
     options: TimeSeriesOptions = Field(description="Horizon and levels.")
 
 
-class TimeSeriesForecast(BaseModel):
+class TimeSeriesForecast(BaseModel, defer_build=True):
     """The forecast of one series."""
 
     type: Univariate = Field(description="As it was sent.")
@@ -78,7 +79,7 @@ class TimeSeriesForecast(BaseModel):
     quantiles: dict[str, list[float]] | None = Field(description="Level -> value of each step; null where none are asked for.")
 
 
-class TimeSeriesOutput(BaseModel):
+class TimeSeriesOutput(BaseModel, defer_build=True):
     """What became of one input."""
 
     type: Literal["time_series_forecast"] = Field(description="What it is.")
@@ -88,7 +89,7 @@ class TimeSeriesOutput(BaseModel):
     error: None = Field(description="There is none.")
 
 
-class TimeSeriesAnswer(BaseModel):
+class TimeSeriesAnswer(BaseModel, defer_build=True):
     """Forecasts in the order of the inputs."""
 
     id: str = Field(description="A new one.")
@@ -101,7 +102,7 @@ class TimeSeriesAnswer(BaseModel):
 
 
 router = APIRouter(prefix="/v1/timeseries", route_class=HotRoute, tags=["Compatibility"])
-cold_router = APIRouter(prefix="/v1/timeseries", tags=["Compatibility"])
+cold_router = APIRouter(prefix="/v1/timeseries", route_class=LateRoute, tags=["Compatibility"])
 
 _Question = Annotated[TimeSeriesBody, BodyParameter(openapi_examples=examples.bodies(TIMESERIES))]
 
