@@ -48,6 +48,12 @@ class NextWordConfig(RunConfig):
     ema: float = Field(
         default=0.998, ge=0, lt=1, description="Decay per step of the running average of weights that is published; 0: the last weights."
     )
+    sampled_words: int = Field(
+        default=0,
+        ge=0,
+        description="Words of the vocabulary, drawn anew in each step, whose scores stand for those of all (Jean et al. 2015): fewer make "
+        "epochs shorter; 0: all words.",
+    )
     top_k: int = Field(default=10, ge=1, le=1000, description="Suggestions that the graph gives.")
     pointer: bool = Field(
         default=True,

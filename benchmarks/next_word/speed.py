@@ -4,7 +4,8 @@
 
 The plain loop is that of PyTorch's word language model example: nn.Embedding, nn.LSTM, an nn.Linear from the state to the vocabulary,
 nn.Dropout, F.cross_entropy and AdamW as it comes. A second one has this project's tied output layer behind a projection, which is less
-arithmetic. All run on the same threads, some steps each in turns.
+arithmetic. Carousel is measured with every word's score in each step, and with those of 2,000 drawn words (`sampled_words`). All run on
+the same threads, some steps each in turns.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -25,11 +27,13 @@ from benchmarks.results import table, write_section
 from training.config import NextWordConfig
 from training.loop import build_optimizer, moving_average
 from training.networks.next_word import NextWordModel, NextWordShape
+from training.networks.output_loss import drawing_chances
 from training.networks.recurrence import Recurrence
 
 VOCABULARY = 10_002
 BPTT = 35
 STEPS_A_ROUND = 3
+DRAWN = 2000
 State = tuple[Tensor, Tensor]
 
 
@@ -82,6 +86,7 @@ def main() -> None:
     shape = (options.embedding, options.hidden)
     contenders = [
         Contender("Carousel", lambda watch: _ours(*shape, options.batch, watch)),
+        Contender(f"Carousel, {DRAWN:,} words drawn", lambda watch: _ours(*shape, options.batch, watch, words=DRAWN)),
         Contender("plain loop", lambda watch: _plain(*shape, options.batch, watch, tied=False)),
         Contender("plain loop, tied output layer", lambda watch: _plain(*shape, options.batch, watch, tied=True)),
     ]
@@ -102,20 +107,21 @@ def main() -> None:
     print(body)
 
 
-def _ours(embedding: int, hidden: int, batch: int, watch: Stopwatch) -> Iterator[None]:
-    """Steps of `training.loop`, with every dropout, clipping and the running average of the weights."""
+def _ours(embedding: int, hidden: int, batch: int, watch: Stopwatch, *, words: int = 0) -> Iterator[None]:
+    """Steps of `training.loop`, with every dropout, clipping and the running average of the weights; `words` drawn, or all."""
     config = NextWordConfig(name="speed", data="", embedding=embedding, hidden=hidden, batch=batch)
     recurrence = Recurrence("lstm", hidden, dropout=config.dropout)
     shape = NextWordShape(recurrence, VOCABULARY, embedding, config.recurrent_dropout, config.word_dropout)
     network = NextWordModel(shape).train()
     optimizer, average = build_optimizer(network, config), AveragedModel(network, multi_avg_fn=moving_average(config.ema))
+    chances = drawing_chances(torch.from_numpy(1e6 * _shares()), words)
     state: State | None = None
     for tokens, targets in _batches(batch):
         optimizer.zero_grad(set_to_none=True)
         vectors, after = network.read(tokens, state)
         state = (after[0].detach(), after[1].detach())
         watch.lap("embedding and LSTM, forward")
-        loss = network.loss(vectors.flatten(0, 1), targets.flatten())
+        loss = network.loss(vectors.flatten(0, 1), targets.flatten(), chances)
         watch.lap("output layer and loss, forward")
         loss.backward()
         watch.lap("backward")
@@ -149,13 +155,18 @@ def _plain(embedding: int, hidden: int, batch: int, watch: Stopwatch, *, tied: b
 
 
 def _batches(batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tokens and targets without end, as frequent as words are (Zipf's law)."""
+    """Tokens and targets without end, as frequent as words are."""
     generator = np.random.default_rng(0)
-    share = 1 / np.arange(1, VOCABULARY + 1)
-    share /= share.sum()
     while True:
-        ids = torch.from_numpy(generator.choice(VOCABULARY, (batch, BPTT + 1), p=share))
+        ids = torch.from_numpy(generator.choice(VOCABULARY, (batch, BPTT + 1), p=_shares()))
         yield ids[:, :-1], ids[:, 1:].contiguous()
+
+
+def _shares() -> NDArray[np.float64]:
+    """Of each word in a text, by Zipf's law."""
+    share = 1 / np.arange(1, VOCABULARY + 1)
+    found: NDArray[np.float64] = share / share.sum()
+    return found
 
 
 def _told(contenders: list[Contender], tokens: int) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from service.errors import StartupError
 from service.lifecycle.registry import ModelRegistry
 from service.observe.telemetry import Telemetry
-from service.sequences.sequences import Sequences
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.grpc_api.server import GrpcServer
+    from service.sequences.sequences import Sequences
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from torch import nn
 from training.networks.layers import run_dropping
 from training.networks.locked import LockedDropout, drop_words
 from training.networks.next_word import NextWordModel, NextWordShape
-from training.networks.output_loss import ROWS_AT_ONCE, output_loss
+from training.networks.output_loss import ROWS_AT_ONCE, drawing_chances, output_loss, sampled_loss
 from training.networks.recurrence import Recurrence
 
 CELLS = [(cell, impl) for cell in ("lstm", "gru", "rnn") for impl in ("torch", "equations")]
@@ -105,6 +105,39 @@ def test_the_loss_is_measured_without_gradients_too():
     with torch.no_grad():
         loss = output_loss(torch.randn(4, 3), weight, torch.zeros(5), torch.tensor([0, 1, 2, 3]))
     assert not loss.requires_grad
+
+
+def test_the_loss_of_words_that_are_all_drawn_is_that_of_the_whole_layer():
+    torch.manual_seed(0)
+    vectors, weight, bias, targets = doubles(7, 4), doubles(30, 4), doubles(30), torch.randint(30, (7,))
+    found = sampled_loss(vectors, weight, bias, targets, torch.ones(30))
+    expected = output_loss(vectors, weight, bias, targets)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    wanted = (vectors, weight, bias)
+    gradients = [torch.autograd.grad(loss, wanted) for loss in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
+
+
+def test_drawn_words_give_the_sum_over_all_words_on_average():
+    torch.manual_seed(0)
+    vectors, weight, bias, targets = doubles(1, 4), doubles(50, 4), doubles(50), torch.tensor([3])
+    chances = torch.full((50,), 0.6)
+    score = (weight @ vectors[0] + bias)[3]
+    sums = [(sampled_loss(vectors, weight, bias, targets, chances) + score).exp().item() for _ in range(4000)]
+    assert sum(sums) / len(sums) == pytest.approx((weight @ vectors[0] + bias).exp().sum().item(), rel=0.01)
+
+
+def test_a_target_that_was_not_drawn_is_only_its_own_rows_word():
+    scores = torch.tensor([0.0, 1.0, 2.0])
+    loss = sampled_loss(torch.ones(2, 1), scores[:, None], torch.zeros(3), torch.tensor([0, 1]), torch.tensor([0.0, 1.0, 0.0]))
+    own = torch.tensor([torch.tensor([0.0, 1.0]).logsumexp(0), 0.0 + 1.0]) - scores[:2]
+    assert loss.item() == pytest.approx(own.mean().item())
+
+
+@pytest.mark.parametrize(("words", "expected"), [(2, [1, 1 / 3, 1 / 3, 1 / 3]), (3, [1, 2 / 3, 2 / 3, 2 / 3]), (4, None), (0, None)])
+def test_common_words_are_drawn_surely_and_so_many_in_all_as_were_asked_for(words, expected):
+    chances = drawing_chances(torch.tensor([100, 1, 0, 1]), words)
+    assert chances is None if expected is None else chances.tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("embedding", [6, 0])

@@ -17,6 +17,7 @@ from training.data.text import read_text
 from training.data.token_batches import NO_TARGET
 from training.export import onnx_run
 from training.learners.next_word import NextWordLearner, TokenBatch
+from training.loop import fit
 from training.run import run
 
 NAMES = [first + second + "x" for first in ("Ba", "De", "Gi", "Ko", "Lu", "Me") for second in ("na", "re", "ti", "so", "vu")]
@@ -94,6 +95,28 @@ def test_nothing_is_learned_from_what_fills_up_a_row(tmp_path):
         for filler in (0, 7)
     ]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("predict", ["all", "last"])
+def test_drawn_words_stand_for_all_in_training_and_not_in_validation(tmp_path, predict):
+    settings = config(letters(tmp_path), tmp_path, dropout=0.0, recurrent_dropout=0.0, word_dropout=0.0, sampled_words=12)
+    settings = settings.model_copy(update={"predict": predict})
+    learner = NextWordLearner(settings, read_text(settings, echo=lambda _line: None))
+    batch = TokenBatch(torch.tensor([[0, 5]]), torch.tensor([[5, 6]])[:, -1 if predict == "last" else slice(None)], begins=True)
+    trained = [learner.loss(learner.network.train(), batch).item() for _ in range(2)]
+    measured = [learner.loss(learner.network.eval(), batch).item() for _ in range(2)]
+    assert trained[0] != trained[1]
+    assert measured[0] == measured[1]
+
+
+def test_a_model_that_learned_from_drawn_words_knows_about_as_much(tmp_path):
+    path, losses = letters(tmp_path), []
+    for words in (0, 24):
+        torch.manual_seed(0)
+        settings = config(path, tmp_path, sampled_words=words, epochs=12)
+        learner = NextWordLearner(settings, read_text(settings, echo=lambda _line: None))
+        losses.append(fit(learner, settings, checkpoint=tmp_path / "checkpoint.pt")[-1].validation_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 def test_an_epoch_has_as_many_steps_as_it_said(tmp_path):

@@ -26,6 +26,7 @@ from training.learners.pointer import passages, tune_pointer
 from training.loop import device_of
 from training.metrics import perplexity
 from training.networks.next_word import NextWordGraph, NextWordModel, NextWordShape
+from training.networks.output_loss import drawing_chances
 from training.networks.recurrence import State
 from training.pictures import Picture
 
@@ -65,6 +66,8 @@ class NextWordLearner:
         self.network: nn.Module = NextWordModel(shape)
         self.pointer: Pointer | None = None
         self._state: State | None = None
+        counts = torch.from_numpy(np.bincount(text.train, minlength=shape.vocabulary))
+        self._chances = drawing_chances(counts, config.sampled_words)
         self.steps_per_epoch = sum(1 for _ in self._windows("train", np.random.default_rng(0)))
 
     def batches(self, generator: np.random.Generator) -> Iterator[TokenBatch]:
@@ -78,11 +81,12 @@ class NextWordLearner:
         """Cross-entropy of the next words; the state is carried over from batch to batch, gradients are not (truncated BPTT)."""
         assert isinstance(network, NextWordModel)  # noqa: S101 - tells mypy; this learner builds no other
         vectors, after = network.read(batch.tokens, None if batch.begins else self._state)
+        chances = self._chances if network.training else None
         if self.config.predict == "last":
-            return network.loss(vectors[:, -1], batch.targets)
+            return network.loss(vectors[:, -1], batch.targets, chances)
         self._state = (after[0].detach(), after[1].detach()) if isinstance(after, tuple) else after.detach()
         known = batch.targets != NO_TARGET
-        return network.loss(vectors[known], batch.targets[known])
+        return network.loss(vectors[known], batch.targets[known], chances)
 
     def validation_loss(self, network: nn.Module) -> float:
         """Mean cross-entropy over the validation text."""

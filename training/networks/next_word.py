@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from training.networks.layers import run_dropping
 from training.networks.locked import LockedDropout, drop_words
-from training.networks.output_loss import output_loss
+from training.networks.output_loss import output_loss, sampled_loss
 from training.networks.recurrence import Recurrence, State
 
 
@@ -67,9 +67,10 @@ class NextWordModel(nn.Module):
         outputs = self.dropout(outputs)
         return self.project_dropout(self.project(outputs)) if self.shape.embedding else outputs, after
 
-    def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of `targets` (rows,) after `vectors` (rows, width)."""
-        return output_loss(vectors, self.output.weight, self.output.bias, targets)
+    def loss(self, vectors: Tensor, targets: Tensor, chances: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy of `targets` (rows,) after `vectors` (rows, width); with `chances` estimated by words drawn with them."""
+        layer = (vectors, self.output.weight, self.output.bias, targets)
+        return output_loss(*layer) if chances is None else sampled_loss(*layer, chances)
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         """What the recurrent layers read of tokens (batch, time)."""
