@@ -162,6 +162,18 @@ def test_time_that_runs_out_ends_the_search_within_a_trial(config, console, monk
         search(config(epochs=50, patience=0), console, trials=2, timeout_s=3.0)
 
 
+def test_a_search_that_ran_out_of_time_says_how_far_it_came(config, console, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("training.tune.study.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr("training.tune.run.time", SimpleNamespace(monotonic=lambda: 0.0))
+
+    search(config(epochs=1), console, trials=5, timeout_s=2.0)
+
+    shown = console.export_text()
+    assert "time ran out after 2 of 5 trials: the same command goes on" in shown
+    assert "what mattered is told from 6 whole fits on: there are 2" in shown
+
+
 def test_data_that_cannot_be_learned_from_are_no_trial(config, console, tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         search(config(data=str(tmp_path / "no.txt")), console, trials=1)

@@ -100,9 +100,8 @@ class NextWordLearner:
     def finish(self) -> None:
         """Find the pointer that suits the network on the validation text, where one pays."""
         if self.config.pointer and self.config.predict == "all":
-            assert isinstance(self.network, NextWordModel)  # noqa: S101 - as above
             rows = beginnings(self._rows("validation"), most=MOST_TUNING_TOKENS)
-            self.pointer = tune_pointer(passages(self.network.eval(), rows), window=self.config.pointer_window)
+            self.pointer = tune_pointer(passages(self._model.eval(), rows), window=self.config.pointer_window)
 
     def task(self) -> NextWordTask:
         """What the model takes and gives."""
@@ -128,16 +127,14 @@ class NextWordLearner:
         return Graph(module, input_specs(shape.recurrence), outputs, state, unrecorded=frozenset({"log_probs"}))
 
     def trials(self) -> list[Tensors]:
-        """Stretches of the text from states that are not zero."""
-        generator = np.random.default_rng(self.config.seed)
-        return [self._inputs(generator, batch, time) for batch in TRIAL_BATCHES for time in TRIAL_LENGTHS]
+        """Stretches of the text, read on from states that it leads to."""
+        sizes = [(batch, time) for batch in TRIAL_BATCHES for time in TRIAL_LENGTHS]
+        return stretches(self._model, self.text.train, sizes, seed=self.config.seed)
 
     def goldens(self) -> list[Tensors]:
         """A start of a text, and a step on from a state."""
-        generator = np.random.default_rng(self.config.seed)
-        start = self._inputs(generator, 1, 8)
-        zero = {name: np.zeros_like(array) if name.startswith("state") else array for name, array in start.items()}
-        return [zero, self._inputs(generator, 2, 1)]
+        start, step = stretches(self._model, self.text.train, [(1, 8), (2, 1)], seed=self.config.seed)
+        return [start | zero_state(self._shape.recurrence, 1), step]
 
     def files(self) -> dict[str, str]:
         """The tokenizer, and how words are written that have capitals."""
@@ -186,9 +183,13 @@ class NextWordLearner:
         return [self._sample(run, line[: max(len(line) // 2, 1)]) for line in chosen]
 
     @property
-    def _shape(self) -> NextWordShape:
+    def _model(self) -> NextWordModel:
         assert isinstance(self.network, NextWordModel)  # noqa: S101 - tells mypy; this learner builds no other
-        return self.network.shape
+        return self.network
+
+    @property
+    def _shape(self) -> NextWordShape:
+        return self._model.shape
 
     @property
     def _top_k(self) -> int:
@@ -211,9 +212,6 @@ class NextWordLearner:
         device = device_of(self.network)
         for window in windows:
             yield TokenBatch(torch.from_numpy(window.tokens).to(device), torch.from_numpy(window.targets).to(device), window.begins)
-
-    def _inputs(self, generator: np.random.Generator, rows: int, time: int) -> Tensors:
-        return stretches(self.text.train, self._shape.recurrence, generator, rows=rows, time=time)
 
     def _rows(self, split: str) -> list[Ids]:
         return reading_rows(self.text.test if split == "test" else self.text.validation, self.text.starts[split], streams=SCORING_STREAMS)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 
 from service.contract.golden import Tensors
 from service.contract.manifest import TensorSpec
 from training.data.token_batches import Ids
-from training.networks.next_word import NextWordShape
+from training.loop import device_of
+from training.networks.next_word import NextWordModel, NextWordShape
 from training.networks.recurrence import Recurrence
+
+READ_BEFORE = 20
+"""Tokens that lead to a state."""
 
 
 def state_names(recurrence: Recurrence) -> tuple[str, ...]:
@@ -21,12 +28,22 @@ def zero_state(recurrence: Recurrence, rows: int) -> Tensors:
     return {name: np.zeros((rows, recurrence.layers, recurrence.hidden), np.float32) for name in state_names(recurrence)}
 
 
-def stretches(ids: Ids, recurrence: Recurrence, generator: np.random.Generator, *, rows: int, time: int) -> Tensors:
-    """Tokens of a stream (rows, time), and states that are not zero."""
-    starts = generator.integers(0, max(len(ids) - time, 1), rows)
-    tokens = np.stack([np.resize(ids[start : start + time], time) for start in starts])
-    size = (rows, recurrence.layers, recurrence.hidden)
-    return {"tokens": tokens, **{name: generator.uniform(-0.5, 0.5, size).astype(np.float32) for name in state_names(recurrence)}}
+def stretches(network: NextWordModel, ids: Ids, sizes: Sequence[tuple[int, int]], *, seed: int) -> list[Tensors]:
+    """Tokens of a stream, of each of `sizes` (rows, time), and the states in which `network` comes to them from a little before.
+
+    In states that no text leads to a trained network may be so sensitive that the last digits of two runtimes part it.
+    """
+    generator = np.random.default_rng(seed)
+    return [_stretch(network, ids, generator, rows=rows, time=time) for rows, time in sizes]
+
+
+def _stretch(network: NextWordModel, ids: Ids, generator: np.random.Generator, *, rows: int, time: int) -> Tensors:
+    starts = generator.integers(0, max(len(ids) - READ_BEFORE - time, 1), rows)
+    tokens = np.stack([np.resize(ids[start : start + READ_BEFORE + time], READ_BEFORE + time) for start in starts])
+    with torch.no_grad():
+        _, state = network.read(torch.from_numpy(tokens[:, :READ_BEFORE]).to(device_of(network)), None)
+    states = [part.transpose(0, 1).cpu().numpy().copy() for part in (state if isinstance(state, tuple) else (state,))]
+    return {"tokens": tokens[:, READ_BEFORE:], **dict(zip(state_names(network.shape.recurrence), states, strict=True))}
 
 
 def input_specs(recurrence: Recurrence) -> tuple[TensorSpec, ...]:

@@ -17,7 +17,7 @@ from training.tune.display import TuneDisplay
 from training.tune.recipe import recipe_text
 from training.tune.show import best_table, importance_plot, importances
 from training.tune.space import Range, Space, own_values, search_space
-from training.tune.study import completed, config_of, finished, open_study, run_trials
+from training.tune.study import RANDOM_TRIALS, completed, config_of, finished, open_study, run_trials
 
 RECIPE = "best.toml"
 
@@ -50,6 +50,8 @@ def tune(config: RunConfig, *, trials: int, timeout_s: float | None, publish: bo
             with suppress(TrainingError):
                 _conclude(study, config, space, console)
             raise
+        if (ended := len(finished(study))) < trials:
+            console.print(f"time ran out after {ended} of {trials} trials: the same command goes on", style="yellow", highlight=False)
         best = _conclude(study, config, space, console)
     return run(best, resume=False, console=console) if publish else None
 
@@ -71,6 +73,8 @@ def _conclude(study: Study, config: RunConfig, space: Space, console: Console) -
         (folder / "importance.png").write_bytes(importance_plot(study, found).png)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found.items())
         console.print(f"what mattered: {shares} ({folder / 'importance.png'})", markup=False, highlight=False)
+    elif searched:
+        console.print(f"what mattered is told from {RANDOM_TRIALS + 1} whole fits on: there are {len(trials)}", highlight=False)
     best = config_of(config, trials[0].params)
     heading = f"The best of {len(finished(study))} trials, with a validation loss of {trials[0].value:.6g}."
     (folder / RECIPE).write_text(recipe_text(best, heading=heading, found=list(space)), encoding="utf-8")
