@@ -25,6 +25,9 @@ from service.settings import PREFIX, Settings, flag
 MODEL_SETTINGS = ("models", "device", "backend", "precision", "threads", "log_level", "log_format")
 """Settings of the commands that serve nothing."""
 
+OF_DATA = {"--time": "time", "--series": "series", "--target": "target", "--workers": "at_once"}
+"""Flags of `predict` that say how --data is read, and where their values stand."""
+
 CANNOT_START = 2
 SOME_FAILED = 1
 
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "predict" if given["data"] or given["out"]:
                 return forecast_series(settings, given)
             case "predict":
-                return predict(settings, given["model"], given["input"], given["output"])
+                return predict(settings, given)
             case _:
                 return models(settings, as_json=given["json"])
     except ValidationError as error:
@@ -62,18 +65,23 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def predict(settings: Settings, wanted: str, source: str, target: str) -> int:
-    """Answer every line of `source` in `target`; `-` is standard input and output."""
+def predict(settings: Settings, given: dict[str, Any]) -> int:
+    """Answer every line of the input in the output; `-` is standard input and output."""
+    unread = [name for name, place in OF_DATA.items() if given[place] is not None]
+    if unread:
+        raise StartupError(f"{' and '.join(unread)} cannot be used with --input: add --data FILE and --out FILE, or leave the flag out")
     from service.offline import open_model
-    from service.offline.lines import answers, is_error
+    from service.offline.lines import answers, is_error, parameters_of
 
-    model = open_model(settings, wanted)
+    model = open_model(settings, given["model"])
+    source, target = given["input"], given["output"]
     failed = 0
     with ExitStack() as stack:
         stack.callback(model.close, 0)
+        parameters = parameters_of(model.manifest, horizon=given["horizon"], quantiles=given["quantiles"])
         lines: IO[bytes] = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
         output: IO[bytes] = sys.stdout.buffer if target == "-" else stack.enter_context(Path(target).open("wb"))
-        for answer in answers(model, lines):
+        for answer in answers(model, lines, parameters):
             output.write(answer)
             failed += is_error(answer)
         output.flush()
@@ -158,9 +166,10 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     series.add_argument("--time", metavar="COLUMN", help="column of times")
     series.add_argument("--series", metavar="COLUMN", help="column that tells series apart")
     series.add_argument("--target", metavar="COLUMN", help="column to forecast")
-    series.add_argument("--horizon", type=int, metavar="STEPS", help="steps ahead; by default what the model was trained for")
-    series.add_argument("--quantiles", type=float, nargs="+", metavar="LEVEL", help="levels; by default those the model was trained for")
     series.add_argument("--workers", type=int, dest="at_once", metavar="N", help="batches forecast at once; by default one a usable core")
+    forecasts = parser.add_argument_group("forecasts, of either")
+    forecasts.add_argument("--horizon", type=int, metavar="STEPS", help="steps ahead; by default what the model was trained for")
+    forecasts.add_argument("--quantiles", type=float, nargs="+", metavar="LEVEL", help="levels; by default those the model was trained for")
     _add_settings(parser, MODEL_SETTINGS)
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+from service.contract.apostrophes import either_spelling
 from service.contract.forms import lower
 from service.errors import StartupError
 from service.settings import Settings
@@ -26,7 +27,8 @@ def hidden_words(settings: Settings) -> Hidden:
     denied = _words_of(settings.deny_words, flag="--deny-words")
     if settings.profanities == "hide":
         denied |= _profanities()
-    return Hidden(denied - _words_of(settings.allow_words, flag="--allow-words"))
+    allowed = _words_of(settings.allow_words, flag="--allow-words")
+    return Hidden(either_spelling(denied) - either_spelling(allowed))
 
 
 def _words_of(path: Path | None, *, flag: str) -> frozenset[str]:

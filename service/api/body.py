@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -75,14 +76,16 @@ def parse_body(model: type[B], data: bytes) -> B:
         raise refusal(model, error) from error
 
 
-def refusal(model: type[BaseModel], error: ValidationError, *, at: Where = (), skip: int = 0) -> BadQuestion | MalformedBody:
-    """The error to answer with; in each position `at` stands for the first `skip` parts."""
+def refusal(
+    model: type[BaseModel], error: ValidationError, *, place: Callable[[Where], Where] = lambda where: where
+) -> BadQuestion | MalformedBody:
+    """The error to answer with; `place` says where in the body lies what is at a position of `model`."""
     if error.error_count() > MAX_COUNTED_ERRORS:
         return BadQuestion(f"{error.error_count()} parts of the body are wrong: see the body's schema at /docs")
     found = error.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return MalformedBody(f"the body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}")
-    errors = [{"where": [*at, *detail["loc"][skip:]], "message": _message(model, detail)} for detail in found[:MAX_ERRORS]]
+    errors = [{"where": list(place(detail["loc"])), "message": _message(model, detail)} for detail in found[:MAX_ERRORS]]
     return BadQuestion(summary(errors, total=len(found)), errors=errors)
 
 
@@ -125,6 +128,8 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
             return "this field is required"
         case "model_type" | "model_attributes_type":
             return "this should be an object"
+        case "finite_number" if _may_be_null(model, detail["loc"]):
+            return "this should be a finite number, or null where it is missing"
         case _:
             return detail["msg"].replace("Input should", "this should", 1)
 
@@ -135,6 +140,21 @@ def _fields_at(model: type[BaseModel], where: Where) -> list[str]:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_within(model.model_fields[part].annotation) or model
     return list(model.model_fields)
+
+
+def _may_be_null(model: type[BaseModel], where: Where) -> bool:
+    """Whether the field at `where` holds numbers that may be missing."""
+    annotation: object = None
+    for part in where:
+        if isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model = _model_within(annotation) or model
+    return _has_nulls(annotation)
+
+
+def _has_nulls(annotation: object) -> bool:
+    parts = get_args(annotation)
+    return NoneType in parts if float in parts else any(_has_nulls(part) for part in parts)
 
 
 def _model_within(annotation: object) -> type[BaseModel] | None:

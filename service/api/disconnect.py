@@ -15,7 +15,7 @@ WATCH_AFTER_S = 0.02
 
 
 class DisconnectWatch:
-    """`async with DisconnectWatch(receive):` cancels its block and raises ClientDisconnect once the caller is gone.
+    """`with DisconnectWatch(receive):` cancels its block and raises ClientDisconnect once the caller is gone.
 
     The request's body must have been read whole: what `receive` gives after it is the end of the connection. A request that came `whole`
     tells by itself.
@@ -29,7 +29,7 @@ class DisconnectWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         """Begin to watch, in a while."""
         self._working = asyncio.current_task()
         if self._whole is None:
@@ -40,7 +40,7 @@ class DisconnectWatch:
         else:
             self._whole.on_hang_up = self._leave
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Stop watching."""
         if self._whole is not None:
             self._whole.on_hang_up = None

@@ -190,6 +190,11 @@ CLASSIFY = (Question("digit-rows", "an image of a seven, row by row", {"sequence
 PREDICT = (
     Question("energy-load", "a series", {"instances": [_LOAD]}),
     Question("share-price", "a series with covariates", {"instances": [_SHARE]}),
+    Question(
+        "energy-load",
+        "the next six hours of a series, with an interval of 80%",
+        {"instances": [_LOAD], "parameters": {"horizon": 6, "level": [80]}},
+    ),
     Question("next-word-en", "texts", {"instances": ["the old prince looked at ", "he said that "]}),
     Question("digit-rows", "a sequence", {"instances": [digit()]}),
 )

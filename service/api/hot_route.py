@@ -70,7 +70,7 @@ class HotRoute(LateRoute):
         settings = context.settings
         data = await read_body(scope, receive, whole, limit=settings.max_body_bytes, timeout_s=settings.timeout_s)
         body = self.body_model.read(data, scope["headers"])
-        async with DisconnectWatch(receive, whole):
+        with DisconnectWatch(receive, whole):
             answer = await self.endpoint(Request(scope), body=body, **scope["path_params"])
         return answer if isinstance(answer, Response) else JsonResponse(answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,8 @@ class LateRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:  # noqa: ANN401 - what FastAPI has of a route
         self.path, self.endpoint = path, endpoint
-        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.path_regex = _any_text(path_regex)
         self.methods = set(described["methods"])
         self._described: dict[str, Any] | None = described
 
@@ -27,7 +29,13 @@ class LateRoute(APIRoute):
             described, self._described = self.__dict__.get("_described"), None
             if described is not None:
                 super().__init__(self.path, self.endpoint, **described)
+                self.path_regex = _any_text(self.path_regex)
         try:
             return self.__dict__[name]
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}") from None
+
+
+def _any_text(path_regex: re.Pattern[str]) -> re.Pattern[str]:
+    """The same, with line ends in the last parts of a path, too: an id of a user or of a sequence may be any text."""
+    return re.compile(path_regex.pattern, re.DOTALL)

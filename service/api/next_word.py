@@ -202,7 +202,8 @@ async def _streamed(model: ServedModel, body: NextWordBody, timeout_s: float) ->
 def _dialogue(language: Language, body: NextWordBody) -> Dialogue[dict[str, Any]]:
     if body.words == 1:
         body.check_plain()
-        return {"suggestions": (yield from plain(language, body.asked()))}
+        found = yield from plain(language, body.asked())
+        return {"suggestions": [{"word": one.word, "probability": one.probability} for one in found]}  # dataclasses take orjson longer
     if body.stream:
         raise QuestionError("one answer to several questions is no stream: ask the model's own route", where=("stream",))
     return {"continuations": (yield from continued(language, body.text, body.order(language)))}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.openapi.models import Example
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
@@ -16,7 +16,7 @@ from service.api.body import Body, parse_body, read_body
 from service.api.deps import context_of, model_of
 from service.api.late_route import LateRoute
 from service.api.problem import MODEL_ERRORS, documented
-from service.api.suggesting import MAX_USER_CHARACTERS
+from service.api.suggesting import MAX_USER_CHARACTERS, utf8_user
 from service.api.writing import language_of
 from service.errors import BadQuestion, BodyTooLarge, MalformedBody, UnreadCoding, WrongTask
 from service.personal.dictionary import Owner
@@ -75,6 +75,7 @@ _User = Annotated[
         description="The user: any id of yours, encoded for a path.",
         openapi_examples={"a user": Example(value="typist-7")},
     ),
+    AfterValidator(utf8_user),
 ]
 _After = Annotated[
     str, Query(max_length=MAX_USER_CHARACTERS, description="Words behind this one.", openapi_examples={"from the first": Example(value="")})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path
@@ -11,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from service.api import classify, examples, forecast, next_word
-from service.api.body import Body, refusal
+from service.api.body import Body, Where, refusal, summary
 from service.api.deps import Version, model_of, timeout_s
 from service.api.hot_route import HotRoute
 from service.api.problem import QUESTION_ERRORS, documented
 from service.contract.manifest import ClassifyTask, ForecastTask, Manifest, NextWordTask
-from service.errors import BadQuestion
+from service.errors import BadQuestion, MalformedBody
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.language import Language
 
@@ -33,6 +34,11 @@ class PredictBody(Body):
         max_length=MAX_INSTANCES,
         description="For a forecaster: objects as in `series` of a forecast. For a next-word model: texts, or bodies of its own route. "
         "For a classifier: sequences.",
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What else the model's own route takes, for all instances: `horizon`, `level`, `aggregate`, ... of a forecast; "
+        "`top_k`, `words`, ... of next words, where an instance does not say them itself.",
     )
 
 
@@ -76,57 +82,94 @@ async def predict_with_version(request: Request, body: _Question, name: _Name, v
     return await _answer(request, body, name, version)
 
 
-def instances_dialogue(manifest: Manifest, language: Language | None, instances: Sequence[Any]) -> Dialogue[list[Any]]:
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+
+def instances_dialogue(
+    manifest: Manifest, language: Language | None, instances: Sequence[Any], parameters: Mapping[str, Any] = _NO_PARAMETERS
+) -> Dialogue[list[Any]]:
     """What the model is run on for these instances, as JSON has them; returns one prediction for each, ready for JSON.
 
     Raises:
-        BadQuestion: an instance of the wrong shape.
+        BadQuestion: an instance or a parameter of the wrong shape.
         QuestionError: from the dialogue, where the model cannot answer.
     """
     match manifest.task:
         case ForecastTask():
-            series = _parsed(forecast.ForecastBody, {"series": list(instances)})
-            return _renamed(forecast.dialogue(manifest, language, series), lambda answer: answer["forecasts"])
+            series = _parsed(forecast.ForecastBody, "series", instances, parameters)
+            return _renamed(forecast.dialogue(manifest, language, series), "series", answers="forecasts")
         case ClassifyTask():
-            sequences = _parsed(classify.ClassifyBody, {"sequences": list(instances)})
-            return _renamed(classify.dialogue(manifest, language, sequences), lambda answer: answer["predictions"])
+            sequences = _parsed(classify.ClassifyBody, "sequences", instances, parameters)
+            return _renamed(classify.dialogue(manifest, language, sequences), "sequences", answers="predictions")
         case NextWordTask():
             if len(instances) > MAX_TEXTS:
                 message = f"{len(instances)} instances: at most {MAX_TEXTS} of a next-word model in one request"
                 raise BadQuestion(f"instances: {message}", errors=[{"where": ["instances"], "message": message}])
-            texts = [_text(instance, position) for position, instance in enumerate(instances)]
+            texts = [_text(instance, position, parameters) for position, instance in enumerate(instances)]
             return _in_turn(next_word.dialogue(manifest, language, text) for text in texts)
 
 
 async def _answer(request: Request, body: PredictBody, name: str, version: int | None) -> dict[str, Any]:
     model = model_of(request, name, version)
-    predictions = await model.ask(instances_dialogue(model.manifest, model.language, body.instances), timeout_s(request))
+    question = instances_dialogue(model.manifest, model.language, body.instances, body.parameters)
+    predictions = await model.ask(question, timeout_s(request))
     return {"model": model.manifest.name, "version": model.manifest.version, "predictions": predictions}
 
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def _parsed(model: type[M], data: dict[str, list[Any]]) -> M:
-    """A body made of instances; positions in errors lead into `instances`."""
+def _parsed(model: type[M], field: str, instances: Sequence[Any], parameters: Mapping[str, Any]) -> M:
+    """A body of the model's own route, whose `field` the instances are."""
+    if field in parameters:
+        message = f"send what would be `{field}` as `instances`"
+        raise BadQuestion(f"parameters.{field}: {message}", errors=[{"where": ["parameters", field], "message": message}])
     try:
-        return model.model_validate(data)
+        return model.model_validate({**parameters, field: list(instances)})
     except ValidationError as error:
-        raise refusal(model, error, at=("instances",), skip=1) from error
+        raise _refused(model, field, error) from error
 
 
-def _text(instance: object, position: int) -> next_word.NextWordBody:
+def _refused(model: type[BaseModel], field: str, error: ValidationError) -> BadQuestion | MalformedBody:
+    """The error to answer with, in which an instance that says what is asked of all is told where that goes."""
+    refused = refusal(model, error, place=partial(_place, field))
+    shared = model.model_fields.keys() - {field}
+    told = [_told(one, shared) for one in refused.errors]
+    return refused if told == refused.errors else BadQuestion(summary(told, total=error.error_count()), errors=told)
+
+
+def _told(one: dict[str, Any], shared: Set[str]) -> dict[str, Any]:
+    match one["where"]:
+        case ["instances", int(), str(name)] if name in shared:
+            return {**one, "message": f"`{name}` is asked of all instances at once: send it in `parameters`, beside `instances`"}
+        case _:
+            return one
+
+
+def _place(field: str, where: Where) -> Where:
+    """Where that lies which the model's own route has at `where`, the instances being its `field`."""
+    return ("instances", *where[1:]) if where[:1] in ((), (field,)) else ("parameters", *where)
+
+
+def _text(instance: object, position: int, parameters: Mapping[str, Any]) -> next_word.NextWordBody:
+    own = {"text": instance} if isinstance(instance, str) else instance
+    shared = parameters.keys() - own.keys() if isinstance(own, dict) else frozenset()
+
+    def place(where: Where) -> Where:
+        return ("parameters", *where) if where and where[0] in shared else ("instances", position, *where)
+
     try:
-        return next_word.NextWordBody.model_validate({"text": instance} if isinstance(instance, str) else instance)
+        return next_word.NextWordBody.model_validate({**parameters, **own} if isinstance(own, dict) else own)
     except ValidationError as error:
-        raise refusal(next_word.NextWordBody, error, at=("instances", position)) from error
+        raise refusal(next_word.NextWordBody, error, place=place) from error
 
 
-def _renamed(dialogue: Dialogue[dict[str, Any]], answers: Callable[[dict[str, Any]], list[Any]]) -> Dialogue[list[Any]]:
+def _renamed(dialogue: Dialogue[dict[str, Any]], field: str, *, answers: str) -> Dialogue[list[Any]]:
     try:
-        return answers((yield from dialogue))
+        found: list[Any] = (yield from dialogue)[answers]
     except QuestionError as error:
-        raise QuestionError(error.message, where=("instances", *error.where[1:])) from error
+        raise QuestionError(error.message, where=_place(field, error.where)) from error
+    return found
 
 
 def _in_turn(dialogues: Iterable[Dialogue[dict[str, Any]]]) -> Dialogue[list[Any]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
 from service.api.body import Body
@@ -19,6 +20,7 @@ from service.personal.errors import PersonalWordsOff, PersonalWordsUnavailable
 from service.personal.evidence import Known, blended
 from service.served_model import ServedModel
 from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.hidden import Hidden
 from service.tasks.language import Language
 from service.tasks.mixture import Mixture, Part, mixed
 from service.tasks.next_word import Choice, Suggestion, suggest
@@ -36,7 +38,23 @@ PERSONAL = "personal"
 """Source of a word that no model suggested."""
 _OF_SEVERAL_WORDS = frozenset(("deny", "allow"))
 
-ListedWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=MAX_LISTED)]
+
+def _one_word(text: str) -> str:
+    word = text.strip()
+    if len(word.split()) != 1:
+        raise PydanticCustomError("word", "this should be one word: no more is suggested at once, send each by itself")
+    return word
+
+
+def utf8_user(user: str) -> str:
+    """An id of a user that is read as it was sent: two that are no UTF-8 would be one."""
+    if "\ufffd" in user:
+        raise PydanticCustomError("user", "this has U+FFFD, which stands for whatever is no UTF-8: encode the id in UTF-8")
+    return user
+
+
+ListedWords = Annotated[list[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_word)]], Field(max_length=MAX_LISTED)]
+User = Annotated[str, Field(min_length=1, max_length=MAX_USER_CHARACTERS), AfterValidator(utf8_user)]
 
 
 class OtherModel(Body):
@@ -49,11 +67,8 @@ class OtherModel(Body):
 class SuggestionFields(Body):
     """What is suggested beside the model's likeliest words, and what is not."""
 
-    user: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=MAX_USER_CHARACTERS,
-        description="Whose own words are blended in: any id of yours. Needs the setting `personal_words`.",
+    user: User | None = Field(
+        default=None, description="Whose own words are blended in: any id of yours. Needs the setting `personal_words`."
     )
     learn: bool = Field(
         default=False, description="Learn the word that a space or line end at the end of `text` has just finished; needs `user`."
@@ -133,12 +148,12 @@ async def blend(request: Request, model: ServedModel, asked: Asked) -> dict[str,
     personal = context_of(request).personal
     if fields.user is not None and personal is None:
         raise PersonalWordsOff
-    choice = Choice(max(CANDIDATES, asked.choice.top_k), pointer=asked.choice.pointer)
     seconds = timeout_s(request)
-    asking = (one.ask(suggest(language, asked.text, choice), seconds) for (one, _), language in zip(models, languages, strict=True))
+    hidden = languages[0].hidden.with_request(fields.deny, fields.allow)
+    asking = (one.ask(_candidates(language, asked, hidden), seconds) for (one, _), language in zip(models, languages, strict=True))
     (known, warnings), found = await asyncio.gather(_known(personal, model, asked), asyncio.gather(*asking))
     mixture = mixed([Part(one.manifest.name, weight, words) for (one, weight), words in zip(models, found, strict=True)])
-    return {"suggestions": _shown(asked, languages, mixture, known), **({"warnings": warnings} if warnings else {})}
+    return {"suggestions": _shown(asked, languages, mixture, known, hidden), **({"warnings": warnings} if warnings else {})}
 
 
 def _check(asked: Asked, names: list[str]) -> None:
@@ -168,9 +183,18 @@ async def _known(personal: PersonalWords | None, model: ServedModel, asked: Aske
     return known, []
 
 
-def _shown(asked: Asked, languages: list[Language], mixture: Mixture, known: Known) -> list[dict[str, Any]]:
+def _candidates(language: Language, asked: Asked, hidden: Hidden) -> Dialogue[list[Suggestion]]:
+    """The likeliest words of a model, hidden ones among them: more than `CANDIDATES` where too few of those may be shown."""
+    wanted = max(CANDIDATES, asked.choice.top_k)
+    while True:
+        found = yield from suggest(language, asked.text, replace(asked.choice, top_k=wanted))
+        if not hidden or len(found) < wanted or sum(one.word not in hidden for one in found) >= asked.choice.top_k:
+            return found
+        wanted *= 4
+
+
+def _shown(asked: Asked, languages: list[Language], mixture: Mixture, known: Known, hidden: Hidden) -> list[dict[str, Any]]:
     fields = asked.fields
-    hidden = languages[0].hidden.with_request(fields.deny, fields.allow)
     found = [one for one in blended(mixture.found, known.levels) if one.word not in hidden]
     cursor = Cursor.behind(asked.text)
     if fields.base_first:

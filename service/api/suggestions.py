@@ -79,7 +79,7 @@ _description: dict[int | str, dict[str, Any]] = {
 async def suggestions(request: Request, name: _Name, q: _Typed, limit: _Limit = 8, words: _Words = 3) -> Response:
     """What somebody may be about to search for, as browsers ask for it. Words that suggestions leave out are left out here."""
     model = model_of(request, name)
-    async with DisconnectWatch(request.receive):  # who types on asks again and hangs up
+    with DisconnectWatch(request.receive):  # who types on asks again and hangs up
         found = await model.ask(queries(language_of(model), q, limit=limit, words=words), timeout_s(request))
     return Response(orjson.dumps([q, found]), media_type=SUGGESTIONS_TYPE)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from service.api.deps import wrong_task
 from service.served_model import ServedModel
@@ -18,8 +19,17 @@ MAX_ROWS = 4096
 """Candidates or beams times words: what one request may have the graph run for."""
 NOTHING_DRAWN = "nothing is drawn without a temperature: set one, or leave this out"
 
+
+def _drawn(temperature: Any) -> Any:  # noqa: ANN401 - whatever JSON there is
+    if temperature == 0:
+        raise PydanticCustomError("temperature", "words are drawn at 0.01 to 5: leave this out for the likeliest ones")
+    return temperature
+
+
 Temperature = Annotated[
-    float | None, Field(ge=0.01, le=5, description="Draw words instead of taking the likeliest: 1 as the model says, lower is safer.")
+    float | None,
+    Field(ge=0.01, le=5, description="Draw words instead of taking the likeliest: 1 as the model says, lower is safer."),
+    BeforeValidator(_drawn),
 ]
 Seed = Annotated[int | None, Field(ge=0, le=2**53 - 1, description="Makes a draw repeatable.")]
 SampleTopK = Annotated[int | None, Field(ge=1, le=1_000_000, description="Draw from so many of the likeliest tokens alone.")]

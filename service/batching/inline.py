@@ -24,8 +24,9 @@ class Inline:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = Waiting()
         self._seen_rows = 0  # that waited at the turn before
-        self._idle = threading.Event()
-        self._idle.set()
+        self._turning = False
+        self._finishing = False
+        self._idle = threading.Event()  # set once, where somebody waits for it: setting one at every batch takes longer than a look
 
     def take(self, work: Work) -> bool:
         """Whether this request, which `work.loop` asks now, is run here: not where the batch may take long, or another loop is served."""
@@ -34,14 +35,15 @@ class Inline:
         if self._loop is not work.loop and not self._moved(work.loop):
             return False
         self._waiting.add(work)
-        if self._idle.is_set():
-            self._idle.clear()
+        if not self._turning:
+            self._turning = True
             work.loop.call_soon(self._turn)
         return True
 
     def finish(self, timeout_s: float) -> None:
         """Wait, on another thread than the loop's, until nothing waits here."""
-        if self._loop is not None and not self._loop.is_closed():
+        self._finishing = True  # before this looks whether there is a turn, as a turn looks for it last
+        if self._turning and self._loop is not None and not self._loop.is_closed():
             self._idle.wait(timeout_s)
 
     def _moved(self, loop: asyncio.AbstractEventLoop) -> bool:
@@ -51,7 +53,7 @@ class Inline:
         self._loop = loop
         self._waiting = Waiting()
         self._seen_rows = 0
-        self._idle.set()
+        self._turning = False
         return True
 
     def _turn(self) -> None:
@@ -66,4 +68,6 @@ class Inline:
             if self._waiting.levels and self._loop is not None:
                 self._loop.call_soon(self._turn)
             else:
-                self._idle.set()
+                self._turning = False
+                if self._finishing:
+                    self._idle.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.apostrophes import APOSTROPHES, begins_as_typed, by_spelling, has_apostrophe, printed, spelled_as_typed
 from service.contract.jamo import typed_letters
 from service.contract.manifest import ArtifactError
 
@@ -34,7 +35,6 @@ _MODEL = "WordLevel"
 _WORDS = re.compile(WORD_PATTERN)
 _LATIN = re.compile("[\t\n -\u00b1\u00b4-\u00b8\u00ba\u00bb\u00bf-\u012f\u0131-\u02ff\u2010-\u2027\u20ac]*")
 """Texts of Latin letters and usual marks: in these, normalised as they are, `re` finds the words that the `tokenizers` library finds."""
-_APOSTROPHES = "'’"
 _NO_SPACE_BEFORE = frozenset(".,;:!?)]}%’'”")
 _NO_SPACE_AFTER = frozenset("([{‘“$#")
 
@@ -48,7 +48,10 @@ class Context:
 
 
 class WordTokenizer:
-    """Word-level tokens of lower-cased, NFC-normalised text; a line end is the token `END`."""
+    """Word-level tokens of lower-cased, NFC-normalised text; a line end is the token `END`.
+
+    A word that is unknown is read as the one that differs from it in apostrophes alone (`don't`, `don’t`), where there is one such word.
+    """
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
         """`vocabulary` gives each word its id, the special tokens included.
@@ -64,9 +67,10 @@ class WordTokenizer:
             raise ArtifactError("tokenizer.json does not number its words 0, 1, 2 and so on: publish the model again")
         self.end_id, self.unknown_id = self._ids[END], self._ids[UNKNOWN]
         self.hidden_ids: tuple[int, ...] = (self.end_id, self.unknown_id)
-        letters = {number: typed_letters(word) for number, word in enumerate(self.words) if number not in self.hidden_ids}
+        letters = {number: typed_letters(printed(word)) for number, word in enumerate(self.words) if number not in self.hidden_ids}
         self._alphabetical = np.array(sorted(letters, key=letters.__getitem__), np.intp)
         self._letters = sorted(letters.values())
+        self._of_printed, self._apart = by_spelling(self.words)
 
     @classmethod
     def train(cls, lines: Iterable[str], *, vocabulary: int) -> WordTokenizer:
@@ -106,18 +110,26 @@ class WordTokenizer:
 
     def encode(self, line: str) -> list[int]:
         """Ids of the words of one line, without `END`."""
-        if _LATIN.fullmatch(line) and not any(token in line for token in SPECIAL):  # the same in Python, in a tenth of the time
-            return [self._ids.get(word, self.unknown_id) for word in _WORDS.findall(line.lower())]
-        return list(self._library.encode_batch_fast([line])[0].ids)
+        if _LATIN.fullmatch(line) and END not in line and UNKNOWN not in line:  # the same in Python, in a tenth of the time
+            ids = self._ids
+            return [ids[word] if word in ids else self._unlisted(word) for word in _WORDS.findall(line.lower())]
+        return self.encode_lines([line])[0]
 
     def encode_lines(self, lines: Iterable[str]) -> list[list[int]]:
         """Ids of the words of each line, without `END`; on all cores."""
-        return [list(encoding.ids) for encoding in self._library.encode_batch_fast(list(lines))]
+        lines = list(lines)
+        found: list[list[int]] = [encoding.ids for encoding in self._library.encode_batch_fast(lines)]
+        for place, (line, ids) in enumerate(zip(lines, found, strict=True)):
+            if self.unknown_id in ids and has_apostrophe(line):
+                found[place] = [number for number, _, _ in self.located(line)]
+        return found
 
     def located(self, line: str) -> list[tuple[int, int, int]]:
         """Id of each token of one line, as `encode` gives them, and where it begins and ends in the line."""
         found = self._library.encode(line)
-        return [(number, start, stop) for number, (start, stop) in zip(found.ids, found.offsets, strict=True)]
+        lower = self._library.normalizer.normalize_str
+        tokens = zip(found.ids, found.offsets, strict=True)
+        return [(self._unlisted(lower(line[slice(*at)])) if number == self.unknown_id else number, *at) for number, at in tokens]
 
     def context(self, text: str) -> Context:
         """Split a text under the cursor into tokens and the word being typed.
@@ -133,12 +145,24 @@ class WordTokenizer:
     def completions(self, prefix: str) -> NDArray[np.intp]:
         """Ids of the words that begin with `prefix`, as `context` gives it, in alphabetical order; special tokens never do.
 
-        Hangul is compared as it is typed, letter by letter: a syllable still being composed begins the words that it may become.
+        Hangul is compared as it is typed, letter by letter: a syllable still being composed begins the words that it may become. Either
+        apostrophe begins a word, unless the word is there with both.
         """
-        typed = typed_letters(prefix)
+        typed = typed_letters(printed(prefix))
+        if not typed:
+            return self._alphabetical
         first = bisect_left(self._letters, typed)
-        last = bisect_right(self._letters, typed, lo=first, key=lambda letters: letters[: len(typed)])
-        return self._alphabetical[first:last]
+        last = bisect_left(self._letters, typed[:-1] + chr(ord(typed[-1]) + 1), lo=first)  # behind all that begin with `typed`
+        found = self._alphabetical[first:last]
+        if self._apart and has_apostrophe(prefix):
+            return found[[number not in self._apart or begins_as_typed(self.words[number], prefix) for number in found.tolist()]]
+        return found
+
+    def spelled(self, ids: Iterable[int], prefix: str) -> list[str]:
+        """The words of `completions`, with the apostrophe that `prefix` has."""
+        if not has_apostrophe(prefix):
+            return [self.words[number] for number in ids]
+        return [spelled_as_typed(self.words[number], prefix) for number in ids]
 
     def begins_with(self, prefix: str) -> NDArray[np.bool_]:
         """Which words are `completions`, (vocabulary,)."""
@@ -163,6 +187,10 @@ class WordTokenizer:
         """The text of tokens: words joined by spaces, punctuation as it is written, a line end for `END`."""
         return join_words(self.words[number] for number in ids)
 
+    def _unlisted(self, word: str) -> int:
+        """The id of a lower-case word that the vocabulary does not have as it is."""
+        return self._of_printed.get(printed(word), self.unknown_id)
+
     @cached_property
     def _library(self) -> Tokenizer:
         """The same in the `tokenizers` library, for other scripts and whole texts."""
@@ -178,7 +206,8 @@ def read_context(text: str, encode: Callable[[str], list[int]], *, end_id: int) 
     for position, line in enumerate(finished.split("\n")):
         if position and ids[-1] != end_id:
             ids.append(end_id)
-        ids.extend(encode(line))
+        if line:
+            ids.extend(encode(line))
     return Context(tuple(ids), prefix)
 
 
@@ -186,9 +215,9 @@ def cut_typed(text: str) -> tuple[str, str]:
     """A text as what is finished, NFC-normalised, and the word being typed, in lower case too; no word begins with a quote."""
     text = unicodedata.normalize("NFC", text)
     cut = len(text)
-    while cut and (text[cut - 1].isalnum() or text[cut - 1] in _APOSTROPHES or unicodedata.category(text[cut - 1])[0] == "M"):
+    while cut and (text[cut - 1].isalnum() or text[cut - 1] in APOSTROPHES or unicodedata.category(text[cut - 1])[0] == "M"):
         cut -= 1
-    prefix = text[cut:].lstrip(_APOSTROPHES)
+    prefix = text[cut:].lstrip(APOSTROPHES)
     return text[: len(text) - len(prefix)], "".join(map(str.lower, prefix))  # letter by letter, as the `tokenizers` library does
 
 

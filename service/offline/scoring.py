@@ -33,7 +33,10 @@ BATCH_SERIES = 128
 """Most series of one run of the graph; more are hardly faster."""
 MOST_NUMBERS = 4_000_000
 """Of the graph's inputs for a chunk."""
-BEYOND = "the forecast is beyond the range of a 32-bit float: give values nearer to those the model was trained on"
+BEYOND = (
+    "the forecast is no number, or beyond the range of a 32-bit float: give values nearer to those the model was trained on, "
+    "and covariates without gaps"
+)
 FAILED = "the model failed on it: the log says why"
 
 Quantiles = NDArray[np.float32]

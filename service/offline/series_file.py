@@ -154,9 +154,9 @@ def _from_row(batches: Iterator[Any], skip: int) -> Iterator[Any]:
 def _check(path: Path, schema: Any, columns: Columns) -> None:  # noqa: ANN401 - pyarrow ships no types
     missing = [name for name in columns.names if name not in schema.names]
     if missing:
-        raise BadFile(
-            f"{path} has no column {missing[0]!r}; it has {', '.join(schema.names)}: say which ones with --time, --series, --target"
-        )
+        named = missing[0] in (columns.time, columns.series, columns.target)
+        remedy = "say which ones with --time, --series, --target" if named else "the model needs it under this name: add it"
+        raise BadFile(f"{path} has no column {missing[0]!r}; it has {', '.join(schema.names)}: {remedy}")
     wanted: list[tuple[str, str, Callable[[Any], bool]]] = [
         (columns.time, "times: dates, timestamps or texts in ISO 8601", _is_time),
         *((name, "numbers", _is_number) for name in columns.numbers),

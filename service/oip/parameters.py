@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from service.sequences.step import Step
 from service.tasks.dialogue import QuestionError
@@ -13,8 +14,20 @@ MAX_SEQUENCE_ID = 128
 """Characters of the name of a sequence, as of Triton's."""
 MAX_INDEX = 2**53 - 1
 
+
+def _one_message(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - whatever JSON there is
+    """What is wrong with an id, for which the number and the text would each have their own say."""
+    try:
+        return handler(value)
+    except ValidationError:
+        message = f"this should be a whole number from 0 to 2^64 - 1, or text of at most {MAX_SEQUENCE_ID} characters"
+        raise PydanticCustomError("sequence_id", message) from None
+
+
 SharedMemory = Annotated[Any, Field(description="Refused: no memory is shared with callers, tensors go in bodies.")]
-SequenceId = Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(max_length=MAX_SEQUENCE_ID)]
+SequenceId = Annotated[
+    Annotated[int, Field(ge=0, lt=2**64)] | Annotated[str, Field(max_length=MAX_SEQUENCE_ID)], WrapValidator(_one_message)
+]
 
 
 class Parameters(BaseModel, defer_build=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from service.contract.apostrophes import by_spelling, printed
 from service.tasks.next_word import Suggestion
 
 PRIORS = (16.0, 4.0, 4.0)
@@ -40,9 +41,21 @@ def blended(found: Sequence[Suggestion], levels: Sequence[Evidence], priors: Seq
     word less, and below no word the model's p(w). b, of `priors`, is 1 in the original: there the order below is no better than counts.
     Behind typed letters all of it is of the words that begin with them. What the model did not suggest has probability 0 in it.
     """
-    likely = {one.word: one.probability for one in found}
+    likely = _as_written(found, levels)
     for level, strength in zip(levels, priors, strict=False):
         prior = strength * level.different
         words = dict.fromkeys((*likely, *level.counts))
         likely = {word: (level.counts.get(word, 0) + prior * likely.get(word, 0.0)) / (level.total + prior) for word in words}
     return [Suggestion(word, likely[word]) for word in sorted(likely, key=lambda word: -likely[word])]
+
+
+def _as_written(found: Sequence[Suggestion], levels: Sequence[Evidence]) -> dict[str, float]:
+    """Probabilities of a model's words, with the apostrophe with which the user writes them."""
+    words = list(dict.fromkeys(word for level in levels for word in level.counts))
+    written, _ = by_spelling(words)
+    likely: dict[str, float] = {}
+    for one in found:
+        number = written.get(printed(one.word))
+        word = one.word if number is None else words[number]
+        likely[word] = likely.get(word, 0.0) + one.probability
+    return likely

@@ -19,6 +19,7 @@ MAX_CONTEXT = 100
 """Characters of a text that are looked at for the words before its end."""
 _CHUNKS = re.compile(r"\n|[^\s—–]+")
 _WORDS = re.compile(WORD_PATTERN)
+_COLONS = ":："
 _BREAKS = frozenset(".!?…;:。！？")
 
 
@@ -51,22 +52,25 @@ class Hearing:
 def hear(text: str) -> Hearing:
     """The words of a text, but for what may be private (`private.may_be_learned`).
 
-    Nothing is heard of a line behind a word such as `password`, nor capitals beside a number, as in an IBAN.
+    Nothing is heard of a line behind a word such as `password`, nor of the next one behind `Password:` at its end, nor capitals beside a
+    number, as in an IBAN.
     """
     chunks = _CHUNKS.findall(unicodedata.normalize("NFC", text))
     words: list[Heard | None] = [None]
     passed_over = 0
-    secret = False
+    secret = awaited = False
     for position, chunk in enumerate(chunks):
         if chunk == "\n":
-            secret = False
+            secret = awaited
             words.append(None)
         elif secret or not may_be_learned(chunk) or _is_code(chunks, position):
             passed_over += 1
             words.append(None)
+            awaited = False
         else:
             words.extend(_of_chunk(chunk, opens=words[-1] is None))
             secret = any(SECRET_FOLLOWS.fullmatch(lower(token)) for token in _WORDS.findall(chunk))
+            awaited = secret and chunk[-1] in _COLONS
     return Hearing(words, passed_over)
 
 

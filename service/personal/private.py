@@ -8,7 +8,9 @@ from itertools import pairwise
 
 MAX_LETTERS = 32
 """Letters of the longest word that is learned."""
-SECRET_FOLLOWS = re.compile("(pass|kenn)w(ord|ort)s?|pass(wd|code|phrase)s?|pwd|pin(code)?|otp|contraseña|(비밀번호|암호|비번).*")
+SECRET_FOLLOWS = re.compile(
+    "(pass|kenn)w(ord|ort)s?|pass(wd|code|phrase)s?|pwd?|pin(code)?|puk|otp|cv[cv]|contraseña|senha|wachtwoord|пароль|(비밀번호|암호|비번).*"
+)
 """Words in lower case behind which the rest of the line is not learned."""
 AROUND = ".,;:!?¡¿\"'`‘’“”«»‹›()[]{}<>*~、。！？「」『』…"
 """Marks that may stand before and behind a word."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.contract.manifest import ForecastTask
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.history import History, Values
-from service.tasks.levels import Central, asked_intervals, asked_levels
+from service.tasks.levels import Central, asked_intervals, asked_levels, widest
 from service.tasks.origins import Origins, Places, forecasts_from, origins_over
 from service.tasks.target_kind import clipped, rounded
 from service.tasks.timestamps import iso_times
@@ -96,12 +96,12 @@ def scores(values: Values, point: Values, low: Values, high: Values) -> Scores:
 
 def _interval(task: ForecastTask, percent: float | None) -> Central:
     levels = task.quantiles
-    widest = round(100 - 200 * max(levels[0], 1 - levels[-1]), 9)
-    if widest <= 0:
+    most = widest(levels)
+    if most <= 0:
         message = "this model's quantiles do not lie on both sides of its median: ask one that gives intervals"
         raise QuestionError(message, where=("level",))
     try:
-        [interval] = asked_intervals(levels, [min(USUAL_PERCENT, widest) if percent is None else percent])
+        [interval] = asked_intervals(levels, [min(USUAL_PERCENT, most) if percent is None else percent])
     except QuestionError as error:
         raise QuestionError(error.message, where=("level",)) from error
     return interval

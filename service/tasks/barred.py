@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.contract.apostrophes import printed
 from service.contract.subword_file import SPACE
 from service.contract.subwords import AnyTokenizer, SubwordTokenizer
 from service.tasks.hidden import Hidden
@@ -38,10 +39,11 @@ class Barred:
 
         A word that is being `typed` may stand: it does already.
         """
-        tokens = [token for word, token in self.tokens.items() if word != typed]
+        typed = printed(typed)
+        tokens = [token for word, token in self.tokens.items() if printed(word) != typed]
         if isinstance(self.tokenizer, SubwordTokenizer):
             word = _last_word(self.tokenizer, written)
-            if word in self.words and word != typed:
+            if word in self.words and printed(word) != typed:
                 tokens += np.flatnonzero(self.tokenizer.ending).tolist()
         return tokens
 

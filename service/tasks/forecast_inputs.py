@@ -48,8 +48,8 @@ def _row(task: ForecastTask, history: History, horizon: int, where: Where) -> Te
         raise QuestionError(
             f"{observed} observed values in the last {task.context}: this model needs at least {task.min_context}", where=(*where, "values")
         )
-    _check_names(task.past, history.past, (*where, "past"))
-    _check_names(task.future, history.future, (*where, "future"))
+    _check_names(task.past, history.past, (*where, "past"), other=("future", task.future))
+    _check_names(task.future, history.future, (*where, "future"), other=("past", task.past))
     row: Tensors = {"target": target}
     if task.past:
         row["past"] = np.array([_past_column(task, history, name, where) for name in task.past]).T  # (context, past)
@@ -61,13 +61,24 @@ def _row(task: ForecastTask, history: History, horizon: int, where: Where) -> Te
     return row
 
 
-def _check_names(wanted: tuple[str, ...], given: Collection[str], where: Where, *, what: str = "covariate") -> None:
+def _check_names(
+    wanted: tuple[str, ...],
+    given: Collection[str],
+    where: Where,
+    *,
+    what: str = "covariate",
+    other: tuple[str, tuple[str, ...]] = ("", ()),
+) -> None:
+    """`other` is a field that names may have been meant for, and its names."""
     missing = [name for name in wanted if name not in given]
     if missing:
         raise QuestionError(f"{what} {missing[0]!r} is missing: this model takes {', '.join(wanted)} here", where=where)
     for name in given:
         if name not in wanted:
-            raise QuestionError(f"unknown {what} {name!r}: this model takes {', '.join(wanted) or 'none'} here", where=(*where, name))
+            moved = f", and {name!r} in `{other[0]}`" if name in other[1] else ""
+            raise QuestionError(
+                f"unknown {what} {name!r}: this model takes {', '.join(wanted) or 'none'} here{moved}", where=(*where, name)
+            )
 
 
 def _past_column(task: ForecastTask, history: History, name: str, where: Where) -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from service.contract.apostrophes import either_spelling
 from service.contract.forms import lower
 
 
@@ -30,10 +31,10 @@ class Hidden:
         return (self.denied | self.service) - self.allowed
 
     def with_request(self, deny: Collection[str], allow: Collection[str]) -> Hidden:
-        """These and what a request denies and allows, in whatever letters."""
+        """These and what a request denies and allows, in whatever letters and with either apostrophe."""
         if not deny and not allow:
             return self
-        return replace(self, denied=frozenset(map(lower, deny)), allowed=frozenset(map(lower, allow)))
+        return replace(self, denied=either_spelling(map(lower, deny)), allowed=either_spelling(map(lower, allow)))
 
 
 NOTHING_HIDDEN = Hidden()

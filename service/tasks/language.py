@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from service.contract.apostrophes import forms_of_either
 from service.contract.forms import read_forms
 from service.contract.manifest import ArtifactError, Manifest, NextWordTask
 from service.contract.repository import TOKENIZER, Artifact
@@ -46,4 +47,4 @@ def load_language(artifact: Artifact, memory: Memory | None = None, hidden: Hidd
     found = (len(tokenizer), tokenizer.end_id, tokenizer.unknown_id)
     if said != found:
         raise ArtifactError(f"{TOKENIZER} has vocabulary, end and unknown ids {found}; the manifest says {said}: publish them together")
-    return Language(artifact.manifest, tokenizer, memory, read_forms(artifact), hidden)
+    return Language(artifact.manifest, tokenizer, memory, forms_of_either(read_forms(artifact)), hidden)

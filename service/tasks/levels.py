@@ -86,10 +86,15 @@ def asked_intervals(trained: tuple[float, ...], percents: Sequence[float]) -> tu
     for position, percent in enumerate(percents):
         low, high = (100 - percent) / 200, (100 + percent) / 200
         if not (_inside(trained, low) and _inside(trained, high)):
-            ends = f"level {percent:g} needs quantiles {low:g} and {high:g}"
-            raise QuestionError(f"{ends}: this model answers {_range(trained)}", where=("level", position))
+            ends = f"level {percent:g} needs quantiles {low:g} and {high:g}: this model answers {_range(trained)}"
+            raise QuestionError(f"{ends}, {_widest(trained)}", where=("level", position))
         intervals.append(Central(percent, _level(trained, low), _level(trained, high)))
     return tuple(intervals)
+
+
+def widest(trained: tuple[float, ...]) -> float:
+    """Percentage of the widest central interval between the trained levels, which rise; 0 or less: there is none."""
+    return round(100 - 200 * max(trained[0], 1 - trained[-1]), 9)
 
 
 def _inside(trained: tuple[float, ...], level: float) -> bool:
@@ -98,6 +103,11 @@ def _inside(trained: tuple[float, ...], level: float) -> bool:
 
 def _range(trained: tuple[float, ...]) -> str:
     return f"quantiles from {trained[0]:g} to {trained[-1]:g}" if len(trained) > 1 else f"the quantile {trained[0]:g} alone"
+
+
+def _widest(trained: tuple[float, ...]) -> str:
+    percent = widest(trained)
+    return f"so levels up to {percent:g}" if percent > 0 else "so no intervals"
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.place import Place
-from service.tasks.reading import Carried, LogProbs
+from service.tasks.reading import Carried, LogProbs, Words
 from service.tasks.trail import Room
 
 T = TypeVar("T")
@@ -20,6 +21,8 @@ Outcome = Literal["whole", "part", "none"]
 
 ENTRY_BYTES = 700
 """What Python itself takes for an entry, about: its key, its place in the order, the objects around the numbers."""
+WORD_BYTES = 90
+"""The same for each of some words, beside its characters."""
 
 
 @dataclass(slots=True)
@@ -47,13 +50,14 @@ class MemoryPool:
         self.places: Shelf[Place] = Shelf()
         self.carried: Shelf[Carried] = Shelf()
         self.log_probs: Shelf[LogProbs] = Shelf()
+        self.words: Shelf[Words] = Shelf()
         self.rooms: Counter[Room] = Counter()  # entries in which each is: texts share them, and each counts once
         self._limit_bytes = limit_bytes
 
     def make_room(self) -> None:
         """Forget until the rest fits; the lock must be held."""
-        shelves: tuple[Shelf[Any], ...] = (self.log_probs, self.carried, self.places)  # whatever they hold
-        while sum(shelf.bytes for shelf in shelves) > self._limit_bytes:
+        while self.places.bytes + self.carried.bytes + self.log_probs.bytes + self.words.bytes > self._limit_bytes:
+            shelves: tuple[Shelf[Any], ...] = (self.log_probs, self.words, self.carried, self.places)  # whatever they hold
             fullest = max(shelves, key=lambda shelf: shelf.bytes)
             fullest.oldest().owner.recall.evicted += 1
             self.forget(fullest, next(iter(fullest.entries)))
@@ -116,6 +120,10 @@ class LruMemory:
         """What may follow these tokens."""
         return self.pool.find(self.pool.log_probs, (self, tokens))
 
+    def words(self, search: bytes) -> Words | None:
+        """What a search for words found."""
+        return self.pool.find(self.pool.words, (self, search))
+
     def keep_place(self, text: bytes, place: Place) -> None:
         """Remember where a finished text stands."""
         self.pool.keep(self.pool.places, (self, text), Entry(self, place, ENTRY_BYTES))
@@ -133,6 +141,12 @@ class LruMemory:
         own.flags.writeable = False
         self.pool.keep(self.pool.log_probs, (self, tokens), Entry(self, own, ENTRY_BYTES + own.nbytes))
 
+    def keep_words(self, search: bytes, words: Words) -> None:
+        """Remember what a search for words found."""
+        own: Words = tuple(words)
+        size = ENTRY_BYTES + sum(WORD_BYTES + sys.getsizeof(word) for word, _ in own)
+        self.pool.keep(self.pool.words, (self, search), Entry(self, own, size))
+
     def count(self, *, read: int, spared: int) -> None:
         """Take notice of a text of which so many tokens were read, and so many were not since they had been before."""
         with self.pool.lock:
@@ -146,6 +160,7 @@ class LruMemory:
             self._clear(self.pool.places)
             self._clear(self.pool.carried)
             self._clear(self.pool.log_probs)
+            self._clear(self.pool.words)
 
     def _clear(self, shelf: Shelf[T]) -> None:
         for key in [key for key, entry in shelf.entries.items() if entry.owner is self]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,15 @@ from service.contract.tokenizer import WordTokenizer
 from service.tasks.dialogue import Dialogue, QuestionError
 from service.tasks.language import Language
 from service.tasks.reading import LogProbs, read_text, without_pointer
-from service.tasks.word_search import find_words
+from service.tasks.sampling import log_sum
+from service.tasks.word_search import remembered_words
 
 MAX_CHARACTERS = 65_536
 """Characters of a text that are looked at: the last ones, as many as this."""
 MIN_DRAWN_FROM = 32
 """Words of a model of subwords that some are drawn from: the likeliest, as many as this or as are wanted."""
+FEW = 16
+"""As many words as this are found sooner one after the other than by parting all from the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +61,35 @@ def suggest(language: Language, text: str, choice: Choice) -> Dialogue[list[Sugg
     reading, prefix = yield from read_text(manifest, tokenizer, text, language.memory)
     if isinstance(tokenizer, SubwordTokenizer):
         count = choice.top_k if choice.temperature is None else max(choice.top_k, MIN_DRAWN_FROM)
-        found = yield from find_words(manifest, tokenizer, reading, tokenizer.opening(text), count=count)
+        opening = tokenizer.opening(text)
+        found = yield from remembered_words(manifest, tokenizer, reading, opening, count=count, memory=language.memory)
         likely = np.log(np.array([probability for _, probability in found], np.float64))
         return [Suggestion(*found[place]) for place in _picked(likely, choice)]
     numbers, log_probs = _candidates(tokenizer, reading.log_probs, prefix)
     places = _picked(log_probs, choice)
     probabilities = np.exp(log_probs[places], dtype=np.float64).tolist()
-    ids = places if numbers is None else numbers[places]
-    return [Suggestion(tokenizer.words[number], one) for number, one in zip(ids.tolist(), probabilities, strict=True)]
+    ids = places if numbers is None else numbers[places].tolist()
+    return [Suggestion(word, one) for word, one in zip(tokenizer.spelled(ids, prefix), probabilities, strict=True)]
 
 
 def _candidates(tokenizer: WordTokenizer, log_probs: LogProbs, prefix: str) -> tuple[NDArray[np.intp] | None, NDArray[np.floating]]:
     """Ids of the words that may be meant and their log-probabilities, given the letters typed; None: the places are the ids."""
     if not prefix:
         every = log_probs.copy()
-        every[list(tokenizer.hidden_ids)] = -np.inf
+        for number in tokenizer.hidden_ids:
+            every[number] = -np.inf
         return None, every
     numbers = tokenizer.completions(prefix)
     found = log_probs[numbers].astype(np.float64)
     if len(found):
-        found -= found.max() + np.log(np.exp(found - found.max()).sum())
+        found -= log_sum(found)
     return numbers, found
 
 
-def _picked(log_probs: NDArray[np.floating], choice: Choice) -> NDArray[np.intp]:
+def _picked(log_probs: NDArray[np.floating], choice: Choice) -> list[int]:
     """Places of `top_k` words, best first: the likeliest, or drawn without replacement (Gumbel top-k, Kool et al. 2019)."""
+    if choice.temperature is None and choice.top_k <= FEW:
+        return _few(log_probs, choice.top_k)
     scores = log_probs
     if choice.temperature is not None:
         scores = log_probs / choice.temperature + np.random.default_rng(choice.seed).gumbel(size=log_probs.shape)
@@ -90,5 +98,17 @@ def _picked(log_probs: NDArray[np.floating], choice: Choice) -> NDArray[np.intp]
     else:
         best = np.arange(len(scores))
     best = best[np.argsort(-scores[best], kind="stable")[: choice.top_k]]
-    finite: NDArray[np.intp] = best[np.isfinite(log_probs[best])]
+    finite: list[int] = best[np.isfinite(log_probs[best])].tolist()
     return finite
+
+
+def _few(log_probs: NDArray[np.floating], count: int) -> list[int]:
+    """Places of the `count` likeliest words, of equally likely ones the first; each search is one call, and there are few."""
+    left = log_probs.copy()
+    found = []
+    for _ in range(min(count, len(left))):
+        place = int(left.argmax())  # of NaN, where the graph gave one
+        if isfinite(left[place]):
+            found.append(place)
+        left[place] = -np.inf
+    return found

@@ -14,6 +14,7 @@ from service.contract.manifest import ForecastTask
 from service.tasks.dialogue import Dialogue, QuestionError, Step, Where
 from service.tasks.forecast_inputs import encode
 from service.tasks.history import History, Values
+from service.tasks.rolling import no_number
 
 Places = NDArray[np.int64]
 
@@ -98,8 +99,7 @@ def forecasts_from(task: ForecastTask, histories: Sequence[History], origins: Or
     quantiles: Values = np.concatenate(found)
     finite = np.isfinite(quantiles).all(axis=1)
     if not finite.all():
-        message = "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on"
-        raise QuestionError(message, where=("series", int(origins.owners[finite.argmin()])))
+        raise no_number(("series", int(origins.owners[finite.argmin()])))
     return quantiles
 
 
@@ -113,7 +113,8 @@ def _origins(task: ForecastTask, values: Values, *, ahead: int, last: int | None
     if not enough.size:
         needed = f"at least {task.min_context} observed ones in the {task.context} before it"
         asked = "" if last is None else f" and the last {last} to be judged"
-        raise QuestionError(f"{length} steps, {seen[-1]} of them observed{asked}: each is judged from {needed}", where=(*where, "values"))
+        sent = f"{length} steps, {seen[-1]} of them observed{asked}"
+        raise QuestionError(f"{sent}: each is judged from {needed}: send more of the history", where=(*where, "values"))
     blocks, first = np.unique((length - 1 - enough) // ahead, return_index=True)  # blocks of `ahead` steps, the last one is 0
     places = enough[first]
     return places[::-1], (length - blocks * ahead - places)[::-1]

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.apostrophes import printed
 from service.contract.forms import Forms
 from service.contract.subwords import AnyTokenizer, SubwordTokenizer
 from service.contract.tokenizer import WordTokenizer, cut_typed
@@ -96,12 +97,13 @@ class Passage:
         return "".join(piece.text for piece in self.pieces)
 
     def fitting(self, tokenizer: AnyTokenizer) -> NDArray[np.intp]:
-        """Tokens that begin with `opening`, or that it begins with, character by character."""
+        """Tokens that begin with `opening`, or that it begins with, character by character, and with either apostrophe."""
         completions = tokenizer.completions(self.opening)
         if not self.owed:
             return completions
-        additions = ((token, tokenizer.addition(self.last, token)) for token in completions.tolist())
-        return np.array([token for token, text in additions if text.startswith(self.owed) or self.owed.startswith(text)], np.intp)
+        owed = printed(self.owed)
+        additions = ((token, printed(tokenizer.addition(self.last, token))) for token in completions.tolist())
+        return np.array([token for token, text in additions if text.startswith(owed) or owed.startswith(text)], np.intp)
 
     def sayable(self, tokenizer: AnyTokenizer, log_probs: NDArray[np.floating], sampling: Sampling) -> Scores:
         """Log-probabilities with what must not be written at -inf; where the next token must begin in some way, given that."""

@@ -40,7 +40,7 @@ class Prompt:
 
     @classmethod
     def placed(cls, tokenizer: AnyTokenizer, text: str, forms: Forms) -> Prompt:
-        """A text of which every token has its place; its last word is read as it stands."""
+        """A text of which every token has its place; its last word is read as it stands. One that begins with `</s>` has its line end."""
         ids, starts = [tokenizer.end_id], []
         begun = 0
         for number, line in enumerate(text.split("\n")):
@@ -53,7 +53,8 @@ class Prompt:
                 starts.append(begun + min(start, before))  # bytes of one character begin together
                 before = stop
             begun += len(line) + 1
-        return cls(text, ids, 1, _behind_whole(tokenizer, text, forms), starts)
+        implied = int(ids[1:2] != [tokenizer.end_id])
+        return cls(text, ids[1 - implied :], implied, _behind_whole(tokenizer, text, forms), starts)
 
     @classmethod
     def of_ids(cls, tokenizer: AnyTokenizer, ids: Sequence[int], forms: Forms) -> Prompt:

@@ -7,7 +7,7 @@ be remembered by digests of its tokens and of its text: a text that goes on from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,8 @@ from service.tasks.place import Known, Place, Stretch, Text, Tokenizer, last_kno
 from service.tasks.trail import Trail, extended
 
 LogProbs = NDArray[np.float32]
+Words = Sequence[tuple[str, float]]
+"""Words and their probabilities."""
 
 PIECES = (64, 16, 4, 1)
 """Tokens of one step: as many as there are, of the longest piece first."""
@@ -40,12 +42,14 @@ class Reading:
     """A text that was read: what may follow, and the state to go on from.
 
     `log_probs` (vocabulary,) are natural logs of the next token's probabilities, read-only, as graph and pointer cache say, special tokens
-    included. `state` has the names of the graph's inputs, (1, layers, hidden). `trail` is None where the model has no pointer cache.
+    included. `state` has the names of the graph's inputs, (1, layers, hidden). `trail` is None where the model has no pointer cache,
+    `key`, the digest of the tokens, where nothing is remembered.
     """
 
     log_probs: LogProbs
     state: Tensors
     trail: Trail | None = None
+    key: bytes | None = None
 
 
 class Memory(Protocol):
@@ -63,6 +67,10 @@ class Memory(Protocol):
         """What may follow these tokens."""
         ...
 
+    def words(self, search: bytes) -> Words | None:
+        """What a search for words found."""
+        ...
+
     def keep_place(self, text: bytes, place: Place) -> None:
         """Remember where a finished text stands."""
         ...
@@ -73,6 +81,10 @@ class Memory(Protocol):
 
     def keep_log_probs(self, tokens: bytes, log_probs: LogProbs) -> None:
         """Remember what may follow these tokens."""
+        ...
+
+    def keep_words(self, search: bytes, words: Words) -> None:
+        """Remember what a search for words found."""
         ...
 
     def count(self, *, read: int, spared: int) -> None:
@@ -155,10 +167,11 @@ def _remembered(manifest: Manifest, stretch: Stretch, memory: Memory) -> Dialogu
     Raises:
         _ForgottenError: nothing of it is known, and it does not begin at a start.
     """
-    carried, log_probs = memory.carried(stretch.keys[-1]), memory.log_probs(stretch.keys[-1])
+    carried = memory.carried(stretch.keys[-1])
+    log_probs = None if carried is None else memory.log_probs(stretch.keys[-1])
     if carried is not None and log_probs is not None:
         memory.count(read=0, spared=stretch.tokens)
-        return Reading(log_probs, carried.state, carried.trail)
+        return Reading(log_probs, carried.state, carried.trail, stretch.keys[-1])
     position, carried = _newest(manifest, stretch, memory)
     keys = stretch.keys[position + 1 :]
     reading = yield from _read_on(
@@ -166,7 +179,7 @@ def _remembered(manifest: Manifest, stretch: Stretch, memory: Memory) -> Dialogu
     )
     memory.keep_log_probs(keys[-1], reading.log_probs)
     memory.count(read=len(keys), spared=stretch.tokens - len(keys))
-    return reading
+    return replace(reading, key=keys[-1])
 
 
 def _newest(manifest: Manifest, stretch: Stretch, memory: Memory) -> tuple[int, Carried]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from service.contract.manifest import ForecastTask
-from service.tasks.dialogue import Dialogue, QuestionError, Step
+from service.tasks.dialogue import Dialogue, QuestionError, Step, Where
 from service.tasks.forecast_inputs import check_future, encode
 from service.tasks.history import History, Values
 from service.tasks.target_kind import clipped
@@ -65,11 +65,16 @@ def widened(fresh: Values, before: Values, *, median: int) -> Values:
     return wide
 
 
+def no_number(where: Where) -> QuestionError:
+    """The error of a forecast that is none."""
+    remedy = "send values nearer to those the model was trained on, and covariates without gaps"
+    return QuestionError(f"the forecast is no number, or beyond the range of a 32-bit float: {remedy}", where=where)
+
+
 def _finite(rows: Values) -> Values:
     if not np.isfinite(rows).all():
         position = int(np.isfinite(rows).all(axis=(1, 2)).argmin())
-        message = "the forecast is beyond the range of a 32-bit float: send values nearer to those it was trained on"
-        raise QuestionError(message, where=("series", position))
+        raise no_number(("series", position))
     return rows
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from service.contract.forms import Forms, lower
+from service.contract.forms import Forms
 from service.contract.tokenizer import cut_typed
 from service.tasks.dialogue import Dialogue
 from service.tasks.hidden import Hidden
@@ -61,13 +61,10 @@ def show(
         found = yield from suggest(language, text, choice)
     else:
         found = yield from enough(language, text, choice, hidden)
-    if not (completes or language.forms):
-        return found[: choice.top_k]
-    cursor = Cursor.behind(text)
     if completes:
-        found = base_forms_first(found, lower(cursor.typed))
+        found = base_forms_first(found, cut_typed(text[-MAX_TAIL:])[1])
     found = found[: choice.top_k]
-    return in_letters(found, cursor, language.forms) if language.forms else found
+    return in_letters(found, Cursor.behind(text), language.forms) if language.forms else found
 
 
 def enough(language: Language, text: str, choice: Choice, hidden: Hidden) -> Dialogue[list[Suggestion]]:
@@ -75,7 +72,7 @@ def enough(language: Language, text: str, choice: Choice, hidden: Hidden) -> Dia
     wanted = choice.top_k + SPARE
     while True:
         found = yield from suggest(language, text, replace(choice, top_k=wanted))
-        kept = [one for one in found if one.word not in hidden]
+        kept = [one for one in found if one.word not in hidden] if hidden else found
         if len(kept) >= choice.top_k or len(found) < wanted:
             return kept
         wanted *= 4
@@ -92,11 +89,12 @@ def base_forms_first(found: Sequence[Suggestion], typed: str) -> list[Suggestion
     by_word = {one.word: one for one in found}
     ordered: dict[str, Suggestion] = {}
     for one in found:
-        for word in _bases(one.word):
-            base = by_word.get(word)
-            if base is not None and word != typed and base.probability * MUCH_LIKELIER >= one.probability:
-                ordered.setdefault(word, base)
-        ordered.setdefault(one.word, one)
+        word = one.word
+        for length in range(max(len(word) - LONGEST_ENDING, SHORTEST_BASE), len(word)):
+            base = by_word.get(word[:length])
+            if base is not None and base.word != typed and base.probability * MUCH_LIKELIER >= one.probability:
+                ordered.setdefault(base.word, base)
+        ordered.setdefault(word, one)
     return list(ordered.values())
 
 
@@ -113,8 +111,3 @@ def written(word: str, cursor: Cursor, forms: Forms) -> str:
         return form.upper()
     capital = typed[0].isupper() if typed else cursor.opens
     return form[:1].upper() + form[1:] if capital else form
-
-
-def _bases(word: str) -> Iterator[str]:
-    """What a word begins with, down to where its ending would be too long; shortest first."""
-    return (word[:length] for length in range(max(len(word) - LONGEST_ENDING, SHORTEST_BASE), len(word)))

@@ -40,7 +40,7 @@ def parse_start(clock: Clock, text: str, *, where: Where) -> tuple[np.datetime64
     if skipped.any():
         raise _never_shown(clock, text, where)
     if not clock.frequency.fits(times[0]):
-        raise QuestionError(f"{text} is no {clock.frequency.place}", where=where)
+        raise QuestionError(f"{text} is no {clock.frequency.place}: a series of this model begins on one", where=where)
     return times[0], offset
 
 

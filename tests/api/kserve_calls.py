@@ -95,6 +95,11 @@ async def time_series(client: httpx.AsyncClient) -> dict[str, Any]:
         "wrong level": await fault(forecast(client, asked, quantiles=[0.01])),
         "too far": await fault(forecast(client, asked, horizon=49)),
         "no series": await fault(forecast(client)),
+        "no start": await fault(forecast(client, series(start_timestamp=None))),
+        "short": await fault(forecast(client, series(series=[1.0]))),
+        "no time": await fault(forecast(client, series(start_timestamp="noon"))),
+        "beyond a float": await fault(forecast(client, series(series=[1.0, 1e39]))),
+        "no covariates": await fault(forecast(client, series(frequency=Frequency.DAY), model="share-price")),
         "no route": await fault(client.get("/v1/timeseries/forecast")),
     }
 

@@ -45,7 +45,7 @@ def test_hanging_up_cancels_the_work():
         connection = Connection()
         connection.messages.put_nowait("http.request")  # some servers say once more that the body has ended
         connection.messages.put_nowait("http.disconnect")
-        async with DisconnectWatch(connection.receive, after_s=0):
+        with DisconnectWatch(connection.receive, after_s=0):
             await wait(cancelled)
 
     with pytest.raises(ClientDisconnect):
@@ -58,7 +58,7 @@ def test_a_task_that_was_left_by_its_caller_can_go_on():
         connection = Connection()
         connection.messages.put_nowait("http.disconnect")
         try:
-            async with DisconnectWatch(connection.receive, after_s=0):
+            with DisconnectWatch(connection.receive, after_s=0):
                 await wait([])
         except ClientDisconnect:
             await asyncio.sleep(0)
@@ -71,7 +71,7 @@ def test_a_task_that_was_left_by_its_caller_can_go_on():
 def test_a_quick_answer_is_never_watched():
     async def answer() -> bool:
         connection = Connection()
-        async with DisconnectWatch(connection.receive, after_s=60):
+        with DisconnectWatch(connection.receive, after_s=60):
             await asyncio.sleep(0)
         return connection.asked.is_set()
 
@@ -81,7 +81,7 @@ def test_a_quick_answer_is_never_watched():
 def test_a_slow_answer_is_given_when_the_caller_stays():
     async def answer() -> bool:
         connection = Connection()
-        async with DisconnectWatch(connection.receive, after_s=0):
+        with DisconnectWatch(connection.receive, after_s=0):
             await connection.asked.wait()
             return True
 
@@ -92,7 +92,7 @@ def test_a_watch_that_has_ended_leaves_nothing_for_the_collector():
     async def answer() -> bool:
         connection = Connection()
         watch = DisconnectWatch(connection.receive, after_s=0)
-        async with watch:
+        with watch:
             await connection.asked.wait()
         await asyncio.sleep(0)
         left = weakref.ref(watch)
@@ -111,7 +111,7 @@ def test_a_cancellation_from_outside_stays_one():
     cancelled: list[str] = []
 
     async def answer() -> None:
-        async with DisconnectWatch(Connection().receive, after_s=60):
+        with DisconnectWatch(Connection().receive, after_s=60):
             await wait(cancelled)
 
     async def stop() -> None:
@@ -127,7 +127,7 @@ def test_a_cancellation_from_outside_stays_one():
 
 def test_an_error_of_the_work_is_not_hidden():
     async def answer() -> None:
-        async with DisconnectWatch(Connection().receive, after_s=0):
+        with DisconnectWatch(Connection().receive, after_s=0):
             raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
@@ -148,7 +148,7 @@ def watched(whole: WholeRequest, *, hangs_up: bool) -> list[str]:
     async def answer() -> None:
         if hangs_up:
             asyncio.get_running_loop().call_later(0, whole.hang_up)
-        async with DisconnectWatch(Connection().receive, whole):
+        with DisconnectWatch(Connection().receive, whole):
             await wait(cancelled)
 
     with pytest.raises(ClientDisconnect):
@@ -168,7 +168,7 @@ def test_hanging_up_after_the_answer_cancels_nothing():
     whole = WholeRequest(cast("RequestResponseCycle", Cycle()))
 
     async def answer() -> str:
-        async with DisconnectWatch(Connection().receive, whole):
+        with DisconnectWatch(Connection().receive, whole):
             await asyncio.sleep(0)
         whole.hang_up()
         await asyncio.sleep(0)

@@ -41,7 +41,7 @@ def test_every_example_of_a_body_is_answered_200(service: httpx.Client):
     }
 
     assert {key: status for key, status in answers.items() if status != 200} == {}
-    assert len(answers) == 68
+    assert len(answers) == 70
 
 
 def test_every_get_with_its_examples_is_answered_200(service: httpx.Client):

@@ -72,6 +72,7 @@ def test_a_seed_makes_a_draw_repeatable(client: httpx.Client):
         ({}, 400, "text_input: this field is required"),
         (question(max_tokens=257), 400, "parameters.max_tokens: this should be less than or equal to 256"),
         (question(colour=1), 400, "parameters.colour: unknown field; the fields here are max_tokens, temperature, top_k, " + OTHER_FIELDS),
+        (question(temperature=0), 400, "parameters.temperature: words are drawn at 0.01 to 5: leave this out for the likeliest ones"),
         (question(top_k=3), 400, "parameters.top_k: nothing is drawn without a temperature: set one, or leave this out"),
         (question(temperature=1, beams=3), 400, "parameters.beams: a beam search draws nothing: leave out this, or temperature"),
         (question(stop=["a"] * 17), 400, "parameters.stop: List should have at most 16 items after validation, not 17"),

@@ -21,6 +21,7 @@ from .gated import GatedService, caller, gated
 
 GENERATE = "/v2/models/next-word-en/generate"
 NEXT_WORD = "/v1/models/next-word-en/next-word"
+COMPLETIONS = "/openai/v1/completions"
 RUNS = 3
 """Before the graph is held up in the next one."""
 WRITING = [
@@ -30,6 +31,8 @@ WRITING = [
     (NEXT_WORD, {"text": "the cat sat ", "words": 200, "stream": True}),
     (NEXT_WORD, {"text": "the cat sat ", "words": 200, "stream": True, "top_k": 4, "temperature": 1}),
     (NEXT_WORD, {"text": "the cat sat ", "words": 200, "top_k": 4}),
+    (COMPLETIONS, {"model": "next-word-en", "prompt": "the cat sat ", "max_tokens": 200, "logit_bias": {"0": -100}, "stream": True}),
+    (COMPLETIONS, {"model": "next-word-en", "prompt": "the cat sat ", "max_tokens": 200, "logit_bias": {"0": -100}, "best_of": 4}),
 ]
 
 

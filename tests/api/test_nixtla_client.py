@@ -222,7 +222,7 @@ def test_late_anomalies_have_scores(session: Session, call: str, point: list[flo
         ("local", 422, "series.start_datetime: this model uses the calendar, and the times of the series were not sent"),
         ("columns", 422, "series.X: 0 covariates known ahead and 1 that are not: this model takes none known ahead"),
         ("no columns", 422, "series.X: 0 covariates known ahead and 0 that are not: this model takes price known ahead"),
-        ("too many windows", 422, "series.sizes.0: 12 steps: 4 windows of 3, 3 apart, reach back 12 and need some before"),
+        ("too many windows", 422, "series.sizes.0: 12 steps: 4 windows of 3 steps, 3 apart, reach back 12, and the model needs 2 before"),
         ("nothing before", 422, "series.sizes.0: 2 steps, 2 of them observed and the last 2 to be judged"),
         ("together", 422, "threshold_method: each series is judged by itself here: send 'univariate'"),
         ("fine-tune", 422, UNTRAINED),

@@ -70,7 +70,18 @@ def question(series: dict[str, Any] | None = None, **more: object) -> dict[str, 
         (FORECAST, question(feature_contributions=True), "feature_contributions: contributions are not computed here"),
         (FORECAST, question(model_parameters={"a": 1}), "model_parameters: models have no parameters to set"),
         (WINDOWS, question(n_windows=10**9), "1000000000 forecasts: at most 10000 in one request"),
-        (WINDOWS, question(n_windows=2, step_size=10**9), "series.sizes.0: 7 steps: 2 windows of 3, 1000000000 apart"),
+        (WINDOWS, question(n_windows=2, step_size=10**9), "series.sizes.0: 7 steps: 2 windows of 3 steps, 1000000000 apart"),
+        (
+            WINDOWS,
+            question(n_windows=2),
+            "series.sizes.0: 7 steps: 2 windows of 3 steps, 3 apart, reach back 6, and the model needs 2 before them: send more, or ask",
+        ),
+        (
+            WINDOWS,
+            question({"y": [1, None, None, None, 5, 6, 7]}),
+            "series.sizes.0: forecast from its first 4 steps: 1 observed values in the last 6: this model needs at least 2",
+        ),
+        (FORECAST, question({"y": [None] * 6 + [1]}), "series.sizes.0: 1 observed values in the last 6"),
         (WINDOWS, question(full_history=True, level=[99]), "level: 99: this model gives quantiles from 0.1 to 0.9"),
         (ANOMALIES, question({"y": [1] * 40_000, "sizes": [40_000]}), "13334 forecasts: at most 10000 in one request"),
         (ANOMALIES, question({"y": [1, 1], "sizes": [2]}, level=80), "series.sizes.0: 2 steps, 2 of them observed"),
@@ -100,7 +111,9 @@ def test_numbers_that_are_none_are_refused(daily: httpx.Client, number: str):
     answer = daily.post(FORECAST, content=json.dumps(question()).replace("7.0", number))
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"where": ["series", "y", 6], "message": "this should be a finite number"}]
+    assert answer.json()["errors"] == [
+        {"where": ["series", "y", 6], "message": "this should be a finite number, or null where it is missing"}
+    ]
 
 
 def test_more_numbers_than_a_request_may_have_are_refused(daily: httpx.Client, monkeypatch: pytest.MonkeyPatch):

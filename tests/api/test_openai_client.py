@@ -149,25 +149,6 @@ def test_an_echo_says_how_likely_torch_finds_each_token_of_the_prompt(client: Op
     assert all(len(top) in (2, 3) for top in choice.logprobs.top_logprobs[1:])
 
 
-@pytest.mark.parametrize("whole", [[0, 2, 6, 5, 4], [2, 6, 5, 4]])
-def test_token_ids_are_judged_as_harnesses_ask(client: OpenAI, whole: list[int]):
-    """The body, and the sums, of lm-evaluation-harness's `local-completions`: of the answer's tokens the last one is new."""
-    context = 2
-    found = complete(client, [whole, whole[:3]], temperature=0, max_tokens=1, logprobs=1, seed=1234, echo=True)
-    logprobs = found.choices[0].logprobs
-    assert logprobs is not None
-    read = whole if whole[0] == 0 else [0, *whole]
-    expected = torch_log_probs(WRITER, read)
-    own = [float(expected[place, read[place + 1]]) for place in range(len(read) - 1)][-(len(whole) - context) :]
-
-    assert len(logprobs.token_logprobs) == len(whole) + 1
-    assert sum(logprobs.token_logprobs[context:-1]) == pytest.approx(sum(own), abs=1e-4)
-    greedily = [value == max(top.values()) for value, top in zip(logprobs.token_logprobs[1:], logprobs.top_logprobs[1:], strict=True)]
-    likeliest = expected.argmax(axis=1)[-len(whole) :].tolist()
-    assert greedily[:-1] == [token == best for token, best in zip(whole[1:], likeliest[:-1], strict=True)]
-    assert len(found.choices[1].logprobs.tokens) == 4
-
-
 def test_an_echo_is_the_prompt_and_what_is_written_behind_it(client: OpenAI):
     plain, echoed = (complete(client, seed=3, echo=echo).choices[0].text for echo in (False, True))
 

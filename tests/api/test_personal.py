@@ -150,7 +150,7 @@ def test_other_methods_are_told_those_that_there_are(service: httpx.Client):
     assert service.patch(path("ann")).headers["allow"] == "DELETE, GET, POST, PUT"
 
 
-@pytest.mark.parametrize("user", ["a/b", "a/words", "words", "a b", "안나", "' OR 1=1 --", "x" * 200, "100%"])
+@pytest.mark.parametrize("user", ["a/b", "a/words", "words", "a b", "a\nb\n", "안나", "' OR 1=1 --", "x" * 200, "100%"])
 def test_a_user_is_any_text(service: httpx.Client, user: str):
     learn(service, user, "zebra")
     learn(service, "another", "lion")
@@ -160,6 +160,13 @@ def test_a_user_is_any_text(service: httpx.Client, user: str):
     assert service.get(path(user) + "/export").text == '{"word":"zebra","count":1}\n'
     assert service.delete(path(user), params={"all": "true"}).json() == {"words": 1}
     assert listed(service, "another") == {"lion": 1}
+
+
+def test_users_whose_ids_are_no_utf_8_are_not_taken_for_one(service: httpx.Client):
+    answer = service.post("/v1/models/next-word-en/users/%FF/words", json={"text": "zebra"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "path.user: this has U+FFFD, which stands for whatever is no UTF-8: encode the id in UTF-8"
 
 
 def test_a_user_whose_id_is_too_long_is_refused(service: httpx.Client):

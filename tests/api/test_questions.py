@@ -124,6 +124,34 @@ def test_any_forecaster_predicts_instances(client: httpx.Client):
     assert [prediction["point"] for prediction in answer["predictions"]] == [[15.0] * 5] * 2
 
 
+def test_what_is_asked_of_all_instances_stands_beside_them(client: httpx.Client):
+    wanted = {"horizon": 2, "level": [80], "aggregate": "sum", "step_correlation": 0.5, "quantiles": [0.5], "explain": True}
+    series = [{"id": name, "start": MONDAY, "values": HOURS} for name in "ab"]
+
+    own = client.post("/v1/models/energy-load/forecast", json={"series": series, **wanted}).json()
+    answer = client.post("/v1/models/energy-load:predict", json={"instances": series, "parameters": wanted}).json()
+
+    assert answer["predictions"] == own["forecasts"]
+    assert answer["predictions"][0]["intervals"] == {"80": {"low": [30.0, 30.0], "high": [38.0, 38.0]}}
+
+
+def test_a_horizon_of_instances_can_be_rolled_forward(client: httpx.Client):
+    body = {"instances": [{"start": MONDAY, "values": HOURS}], "parameters": {"horizon": 50, "extend": True}}
+
+    answer = client.post("/v1/models/energy-load:predict", json=body).json()
+
+    assert answer["predictions"][0]["extended_from"] == 48
+    assert len(answer["predictions"][0]["point"]) == 50
+
+
+def test_texts_share_what_they_do_not_say_themselves(client: httpx.Client):
+    body = {"instances": ["the ", {"text": "the ", "top_k": 1}], "parameters": {"top_k": 2}}
+
+    answer = client.post("/v1/models/next-word-en:predict", json=body).json()
+
+    assert [len(prediction["suggestions"]) for prediction in answer["predictions"]] == [2, 1]
+
+
 def test_any_next_word_model_predicts_texts_and_bodies(client: httpx.Client):
     body = {"instances": ["the dog o", {"text": "the ", "words": 2, "top_k": 1}]}
 

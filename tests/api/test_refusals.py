@@ -15,6 +15,8 @@ NEXT_WORD = "/v1/models/next-word-en/next-word"
 CLASSIFY = "/v1/models/digit-rows/classify"
 HOURS = [1.0] * 24
 IMAGE = [[0] * 28] * 28
+PREDICT = "/v1/models/energy-load:predict"
+INSTANCE = {"start": "2026-01-05", "values": HOURS}
 
 
 def series(**changes: object) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def series(**changes: object) -> dict[str, Any]:
         (NEXT_WORD, {"text": "a", "words": 257}, ["words"], "less than or equal to 256"),
         (NEXT_WORD, {"text": "a", "words": 0}, ["words"], "greater than or equal to 1"),
         (NEXT_WORD, {"text": "a", "top_k": 101}, ["top_k"], "less than or equal to 100"),
-        (NEXT_WORD, {"text": "a", "temperature": 0}, ["temperature"], "greater than or equal to 0.01"),
+        (NEXT_WORD, {"text": "a", "temperature": 0}, ["temperature"], "leave this out for the likeliest ones"),
         (NEXT_WORD, {"text": "a", "temperature": 5.1}, ["temperature"], "less than or equal to 5"),
         (NEXT_WORD, {"text": 3}, ["text"], "this should be a valid string"),
         (CLASSIFY, {"sequences": [IMAGE, IMAGE[:27]]}, ["sequences", 1], "27 rows: this model takes 28"),
@@ -59,6 +61,21 @@ def series(**changes: object) -> dict[str, Any]:
         ("/v1/models/digit-rows:predict", {"instances": [IMAGE[:27]]}, ["instances", 0], "27 rows"),
         ("/v1/models/energy-load:predict", {"instances": {}}, ["instances"], "this should be a valid array"),
         ("/v1/models/energy-load:predict", {"instances": [{"values": [1]}]}, ["instances", 0, "values"], "at least 24"),
+        (PREDICT, {"instances": [{**INSTANCE, "horizon": 3}]}, ["instances", 0, "horizon"], "send it in `parameters`, beside `instances`"),
+        (PREDICT, {"instances": [{**INSTANCE, "horizn": 3}]}, ["instances", 0, "horizn"], "unknown field; the fields here are id, start"),
+        (PREDICT, {"instances": [INSTANCE], "parameters": {"horizn": 3}}, ["parameters", "horizn"], "unknown field; the fields here are"),
+        (PREDICT, {"instances": [INSTANCE], "parameters": {"horizon": 49}}, ["parameters", "horizon"], "forecasts 1 to 48 steps"),
+        (PREDICT, {"instances": [INSTANCE], "parameters": {"level": [95]}}, ["parameters", "level", 0], "so levels up to 80"),
+        (PREDICT, {"instances": [INSTANCE], "parameters": {"series": []}}, ["parameters", "series"], "send what would be `series` as"),
+        (
+            PREDICT,
+            {"instances": [INSTANCE, {**INSTANCE, "values": 3}], "parameters": {"horizon": 2}},
+            ["instances", 1, "values"],
+            "a valid list",
+        ),
+        (PREDICT, {"instances": [INSTANCE], "parameters": 3}, ["parameters"], "this should be an object"),
+        ("/v1/models/digit-rows:predict", {"instances": [IMAGE], "parameters": {"top_k": 3}}, ["parameters", "top_k"], "unknown field"),
+        ("/v1/models/next-word-en:predict", {"instances": ["a"], "parameters": {"top_k": 101}}, ["parameters", "top_k"], "equal to 100"),
         ("/v1/models/next-word-en:predict", {"instances": ["a", 7]}, ["instances", 1], "this should be an object"),
         ("/v1/models/next-word-en:predict", {"instances": ["a"] * 101}, ["instances"], "at most 100"),
         ("/v1/models/next-word-en:predict", {"instances": ["a"] * 1001}, ["instances"], "at most 1000"),
@@ -82,7 +99,20 @@ def test_numbers_that_are_not_finite_are_refused_with_their_position(client: htt
     answer = client.post(FORECAST, content=f'{{"series": [{{"values": [1, {number}]}}]}}')
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"where": ["series", 0, "values", 1], "message": "this should be a finite number"}]
+    message = "this should be a finite number, or null where it is missing"
+    assert answer.json()["errors"] == [{"where": ["series", 0, "values", 1], "message": message}]
+
+
+def test_null_is_no_remedy_where_it_is_not_taken(client: httpx.Client):
+    answer = client.post(FORECAST, content='{"series": [{"values": [1]}], "quantiles": [NaN]}')
+
+    assert answer.json()["errors"] == [{"where": ["quantiles", 0], "message": "this should be a finite number"}]
+
+
+def test_covariates_known_ahead_may_be_null_but_not_nan(client: httpx.Client):
+    answer = client.post(FORECAST, content='{"series": [{"values": [1], "future": {"price": [1, NaN]}}]}')
+
+    assert answer.json()["detail"] == "series.0.future.price.1: this should be a finite number, or null where it is missing"
 
 
 @pytest.mark.parametrize(

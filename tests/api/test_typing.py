@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.api import suggesting
 from service.app import create_app
 from service.settings import Settings
 
@@ -47,6 +48,7 @@ def test_words_of_the_services_list_are_not_suggested_unless_the_request_allows_
 def test_words_that_a_request_denies_are_not_suggested(typing: httpx.Client):
     assert words(typing, "the Cat ", top_k=1) == ["dog"]
     assert words(typing, "the Cat ", top_k=1, deny=["Dog"]) != ["dog"]
+    assert words(typing, "the Cat ", top_k=1, deny=[" dog\n"]) != ["dog"]
     assert words(typing, "the Cat ", top_k=1, deny=["dog"], allow=["dog"]) == ["dog"]
 
 
@@ -115,6 +117,16 @@ def test_lists_and_forms_hold_for_several_models(typing: httpx.Client):
     assert "하늘" not in words(typing, "the 하느", models=both, deny=["하늘"])
 
 
+def test_as_many_words_of_several_models_are_suggested_as_are_wanted_however_many_are_denied(
+    typing: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(suggesting, "CANDIDATES", 2)
+    both = [{"name": "next-word-ko", "weight": 0.5}]
+    likeliest = words(typing, "the cat ", top_k=6, models=both)
+
+    assert len(words(typing, "the cat ", top_k=2, models=both, deny=likeliest)) == 2
+
+
 def test_a_plain_answer_names_no_sources(typing: httpx.Client):
     assert set(suggestions(typing, "the cat ")[0]) == {"word", "probability"}
 
@@ -130,11 +142,16 @@ def test_a_plain_answer_names_no_sources(typing: httpx.Client):
         ({"models": [{"name": "tiny-classes", "weight": 0.5}]}, 409, "'tiny-classes' is a classify model: ask POST"),
         ({"models": [{"name": "next-word-en", "weight": 0.5}]}, 422, "models: a model is named twice: give it one weight"),
         ({"models": [{"name": "next-word-ko", "weight": 1}]}, 422, "models.0.weight: this should be less than 1"),
+        ({"models": [{"name": "next-word-ko", "weight": 0}]}, 422, "models.0.weight: this should be greater than 0"),
+        ({"models": [{"name": "next-word-ko", "weight": -0.5}]}, 422, "models.0.weight: this should be greater than 0"),
         ({"models": [{"name": "next-word-ko", "weight": 0.5}], "temperature": 1.0}, 422, "temperature: what is blended is not drawn"),
         ({"models": [{"name": "next-word-ko", "weight": 0.5}], "beams": 4}, 422, "beams: this is for continuations: set words over 1"),
         ({"words": 3, "user": "ann"}, 422, "user: this is for suggestions of one word"),
         ({"words": 3, "stream": True, "base_first": False}, 422, "base_first: this is for suggestions of one word"),
         ({"deny": ["a"] * 1001}, 422, "deny: List should have at most 1000 items"),
+        ({"deny": ["a", "old prince"]}, 422, "deny.1: this should be one word: no more is suggested at once, send each by itself"),
+        ({"allow": [" "]}, 422, "allow.0: this should be one word"),
+        ({"user": "\ufffd"}, 422, "user: this has U+FFFD, which stands for whatever is no UTF-8: encode the id in UTF-8"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_to_do(typing: httpx.Client, fields: dict[str, Any], status: int, message: str):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from service.contract.jamo import typed_letters
 from service.contract.manifest import ArtifactError
 from service.contract.tokenizer import END, UNKNOWN, WordTokenizer, join_words
 
@@ -117,6 +118,64 @@ def test_words_that_begin_with_a_prefix():
     assert not TOKENIZER.begins_with("<")[TOKENIZER.unknown_id]
 
 
+@given(st.lists(st.text("ab\ud7ff가힣z", min_size=1, max_size=4), max_size=12, unique=True), st.text("ab\ud7ff힣z", max_size=3))
+def test_completions_are_the_words_that_begin_so(words: list[str], prefix: str):
+    tokenizer = WordTokenizer({word: number for number, word in enumerate([END, UNKNOWN, *words])})
+
+    found = [typed_letters(tokenizer.words[number]) for number in tokenizer.completions(prefix)]
+
+    assert found == sorted(letters for letters in map(typed_letters, words) if letters.startswith(typed_letters(prefix)))
+
+
+APOSTROPHE_WORDS = st.sampled_from(["don't", "don’t", "it’s", "l'a'b", "l'a’b", "l’a’b", "'", "’", "café", "дом’я", "дом'я", "한"])
+LINES_OF_THESE = st.lists(APOSTROPHE_WORDS | st.sampled_from(["Don't", "IT'S", "cafe\u0301’s", "CAFÉ'S", "zebra's", "</s>", "<unk>", "."]))
+
+
+def with_words(words: list[str]) -> WordTokenizer:
+    return WordTokenizer({word: number for number, word in enumerate([END, UNKNOWN, *words])})
+
+
+@given(st.lists(st.sampled_from(["don't", "it’s", "l'a’b", "’", "café's", "дом’я", "a'b’c"]), unique=True), LINES_OF_THESE)
+def test_a_text_reads_alike_with_either_apostrophe_where_no_word_has_both(words: list[str], line: list[str]):
+    tokenizer = with_words(words)
+    text = " ".join(line)
+
+    ids = tokenizer.encode(text)
+
+    assert tokenizer.encode(text.replace("'", "’")) == tokenizer.encode(text.replace("’", "'")) == ids
+    assert tokenizer.encode_lines([text]) == [ids]
+    assert [number for number, _, _ in tokenizer.located(text)] == ids
+
+
+@given(st.lists(APOSTROPHE_WORDS, unique=True), LINES_OF_THESE)
+def test_words_of_the_vocabulary_are_read_as_they_are_spelled(words: list[str], line: list[str]):
+    tokenizer = with_words(words)
+
+    assert [tokenizer.encode(word) for word in words] == [[2 + number] for number in range(len(words))]
+    assert tokenizer.encode(" ".join(line)) == tokenizer.encode_lines([" ".join(line)])[0]
+
+
+def test_a_word_that_is_there_with_both_apostrophes_is_two_words():
+    tokenizer = with_words(["don't", "don’t", "it’s"])
+
+    assert tokenizer.encode("don't don’t it's") == [2, 3, 4]
+    assert tokenizer.completions("don'").tolist() == [2]
+    assert tokenizer.completions("don’").tolist() == [3]
+    assert sorted(tokenizer.completions("don").tolist()) == [2, 3]
+    assert tokenizer.completions("it'").tolist() == [4]
+
+
+@given(st.lists(APOSTROPHE_WORDS, unique=True), st.sampled_from(["d", "don'", "don’t", "it'", "l'", "l’a", "l'a’b", "дом'", "x'"]))
+def test_completions_begin_as_typed_and_each_is_another_word(words: list[str], prefix: str):
+    tokenizer = with_words(words)
+
+    found = tokenizer.spelled(tokenizer.completions(prefix).tolist(), prefix)
+
+    assert len(set(found)) == len(found)
+    assert set(found) >= {word for word in words if word.startswith(prefix)}
+    assert prefix == "l'a’b" or all(word.startswith(prefix) for word in found)
+
+
 def test_words_are_joined_as_people_write():
     words = ["the", "cat", ",", "it’s", "(", "4", ")", "!", END, "“", "yes", "”", "$", "3"]
 
@@ -129,9 +188,10 @@ PIECES = st.lists(st.sampled_from([*"ab'.,_1 -\t\n\x1c\x0b", "</s>", "<unk>", "t
 
 @given(st.text(st.characters(max_codepoint=127), max_size=40) | PIECES)
 def test_plain_text_is_split_as_the_tokenizer_file_says(text: str):
-    whole = Tokenizer.from_str(TOKENIZER.to_json())
+    tokenizer = WordTokenizer.train([*LINES, "' ’ don’t"], vocabulary=100)
+    whole = Tokenizer.from_str(tokenizer.to_json())
 
-    assert TOKENIZER.encode(text) == whole.encode(text).ids
+    assert tokenizer.encode(text) == whole.encode(text).ids
 
 
 def test_latin_letters_and_marks_are_split_as_the_tokenizer_file_says():

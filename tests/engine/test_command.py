@@ -92,6 +92,40 @@ def test_lines_without_answer_are_counted_and_exit_code_1(tiny_models: Path, tmp
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
 
 
+def test_a_horizon_and_levels_are_asked_of_every_line(tiny_models: Path, tmp_path: Path):
+    (tmp_path / "in.jsonl").write_text('{"values": [1, 2]}\n{"values": [3, 4]}\n')
+    flags = ["--models", str(tiny_models), "--input", "in.jsonl", "--output", "out.jsonl", "--horizon", "2", "--quantiles", "0.1", "0.5"]
+
+    assert main(["predict", "tiny-forecast", *flags]) == 0
+
+    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first["quantiles"] == {"0.1": [1, 1], "0.5": [2, 2]}
+    assert second["quantiles"] == {"0.1": [3, 3], "0.5": [4, 4]}
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "message"),
+    [
+        ("tiny-forecast", ["--time", "hour"], "--time cannot be used with --input: add --data FILE and --out FILE, or leave the flag out"),
+        ("tiny-forecast", ["--series", "meter", "--target", "kwh"], "--series and --target cannot be used with --input"),
+        ("tiny-forecast", ["--workers", "2"], "--workers cannot be used with --input"),
+        ("tiny-forecast", ["--horizon", "4"], "--horizon 4: this model forecasts 1 to 3 steps"),
+        ("tiny-forecast", ["--horizon", "0"], "--horizon 0: this model forecasts 1 to 3 steps"),
+        ("tiny-forecast", ["--quantiles", "0.95"], "quantile 0.95: this model answers quantiles from 0.1 to 0.9"),
+        ("tiny-classes", ["--horizon", "2"], "--horizon: 'tiny-classes' is a classify model and forecasts nothing: leave the flag out"),
+    ],
+)
+def test_flags_that_lines_cannot_follow_are_refused(
+    tiny_models: Path, tmp_path: Path, model: str, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "in.jsonl").write_text("{}\n")
+
+    assert main(["predict", model, "--models", str(tiny_models), "--input", "in.jsonl", "--output", "out.jsonl", *flags]) == 2
+
+    assert capsys.readouterr().err.startswith(f"carousel: {message}")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_standard_input_is_scored_to_standard_output(tiny_models: Path):
     run = subprocess.run(
         [sys.executable, "-m", "service", "predict", "tiny-words", "--models", str(tiny_models)],

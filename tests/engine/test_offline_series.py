@@ -226,6 +226,14 @@ def test_covariates_are_columns_whose_last_rows_are_the_horizon(models: Path):
     assert [row["point"] for row in rows] == [15, 15, 15]
 
 
+def test_a_covariate_that_is_no_column_is_named_with_the_remedy(models: Path):
+    model = open_model(Settings(models=models), "covariates")
+
+    with pytest.raises(BadFile, match="no column 'wind'; it has id, ds, load: the model needs it under this name: add it"):
+        ask(model, rows_of(["a"]))
+    model.close(20)
+
+
 def test_times_of_a_zone_come_back_in_it(models: Path):
     hourly = open_model(Settings(models=models), "hourly")
     utc = np.datetime64("2026-03-29T00:00:00", "us") + np.arange(4) * np.timedelta64(1, "h")  # clocks go forward at the second
@@ -353,7 +361,7 @@ def test_a_forecast_beyond_a_32_bit_float_is_refused(models: Path):
 
     assert (summary.series, summary.failed) == (2, 1)
     assert [row["point"] for row in rows] == [3, 3, 3]
-    assert "b,the forecast is beyond the range of a 32-bit float" in Path("out.parquet.errors.csv").read_text()
+    assert 'b,"the forecast is no number, or beyond the range of a 32-bit float: give values' in Path("out.parquet.errors.csv").read_text()
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(models: Path, daily: ServedModel, monkeypatch: pytest.MonkeyPatch):

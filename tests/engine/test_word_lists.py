@@ -24,6 +24,15 @@ def test_files_hold_a_word_a_line(tmp_path: Path):
     assert hidden.service == {"moscow", "café"}
 
 
+def test_words_of_files_hold_for_either_apostrophe(tmp_path: Path):
+    (tmp_path / "deny.txt").write_text("don't\ncan’t\n", encoding="utf-8")
+    (tmp_path / "allow.txt").write_text("can't\n", encoding="utf-8")
+
+    hidden = hidden_words(Settings(deny_words=tmp_path / "deny.txt", allow_words=tmp_path / "allow.txt"))
+
+    assert hidden.service == {"don't", "don’t"}
+
+
 def test_profanities_are_hidden_in_english_and_korean_but_for_allowed_ones(tmp_path: Path):
     (tmp_path / "allow.txt").write_text("bastard\n")
 

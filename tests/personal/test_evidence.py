@@ -59,3 +59,12 @@ def test_probabilities_still_sum_to_one(model: dict[str, float], counts: list[di
 
     assert sum(one.probability for one in found) == pytest.approx(1)
     assert found == sorted(found, key=lambda one: -one.probability)
+
+
+def test_a_models_word_has_the_apostrophe_with_which_the_user_writes_it():
+    model = [Suggestion("don’t", 0.6), Suggestion("it’s", 0.4)]
+
+    found = blended(model, [evidence(**{"don't": 1, "l'a": 1})])
+
+    assert {one.word for one in found} == {"don't", "it’s", "l'a"}
+    assert sum(one.probability for one in found) == pytest.approx(1)

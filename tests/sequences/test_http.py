@@ -188,7 +188,10 @@ def test_what_does_not_go_together_is_answered_400(client: Client):
         with pytest.raises(InferenceServerException) as raised:
             call()
         assert (raised.value.status(), raised.value.message()) == ("400", words)
-    assert refused(client, [0], "a" * 129, start=True)[0] == "400"
+    assert refused(client, [0], "a" * 129, start=True) == (
+        "400",
+        "parameters.sequence_id: this should be a whole number from 0 to 2^64 - 1, or text of at most 128 characters",
+    )
 
 
 def test_a_wrong_output_does_not_advance(client: Client):
@@ -250,6 +253,13 @@ def test_a_sequence_is_ended_without_a_step(client: Client, http: httpx.Client):
     }
     assert http.delete("/sequences/done").json() == {"error": "sequence 'done' of 'words' has ended: begin it again with sequence_start"}
     assert http.get("/sequences/done").status_code == 404
+
+
+def test_an_id_may_have_any_character_of_a_text(client: Client, http: httpx.Client):
+    client.asked([0], "a\n/ b?", start=True)
+
+    assert http.get("/sequences/a%0A%2F%20b%3F").status_code == 200
+    assert http.delete("/sequences/a%0A%2F%20b%3F").json()["sequence_id"] == "a\n/ b?"
 
 
 def test_what_cannot_be_put_back_is_refused(http: httpx.Client):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from service.contract.apostrophes import either_spelling
+from service.contract.tokenizer import END, UNKNOWN, WordTokenizer
 from service.tasks.barred import Barred
 from service.tasks.hidden import Hidden
 from tests import artifacts
@@ -28,6 +30,14 @@ def ids(*found: str) -> list[int]:
 def test_nothing_is_barred_where_nothing_is_hidden():
     assert Barred.of(WORDS, Hidden()) is None
     assert Barred.of(WORDS, Hidden(denied=frozenset({"cat"}), allowed=frozenset({"cat"}))) is None
+
+
+def test_a_word_that_is_being_typed_may_stand_with_either_apostrophe():
+    tokenizer = WordTokenizer({END: 0, UNKNOWN: 1, "don’t": 2, "it’s": 3})
+    found = Barred.of(tokenizer, Hidden(either_spelling(["don't", "it’s"])))
+    assert found is not None
+
+    assert found.behind([], "don't") == found.behind([], "don’t") == [3]
 
 
 def test_tokens_that_are_hidden_words_are_barred_but_for_the_one_that_is_being_typed():

@@ -127,6 +127,13 @@ def test_times_keep_their_offset_from_utc(minutes: int, text: str):
         (COVARIATES, history(1, 2), {}, "covariate 'wind' is missing: this model takes wind here", ("series", 0, "past")),
         (
             COVARIATES,
+            history(1, 2, past={"wind": column([1, 2], where=()), "price": column([1, 2], where=())}),
+            {},
+            "unknown covariate 'price': this model takes wind here, and 'price' in `future`",
+            ("series", 0, "past", "price"),
+        ),
+        (
+            COVARIATES,
             history(1, 2, past={"wind": column([1], where=())}, future={"price": column([1] * 5, where=())}),
             {},
             "1 values of 'wind' beside 2 of the series: send one for each",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from service.contract.apostrophes import forms_of_either
 from service.contract.forms import lower
 from service.contract.golden import Tensors
 from service.contract.tokenizer import END, UNKNOWN, WORD_PATTERN, WordTokenizer
@@ -456,6 +457,16 @@ def test_a_stop_string_across_pieces_is_met_in_the_letters_that_are_shown():
     assert pieces("zz") == ["", "", "CATS,", ","]
     assert pieces("TS") == ["", "", "CA"]
     assert pieces("ts") == ["", "", "CATS,", ","]
+
+
+def test_a_word_is_completed_behind_either_apostrophe():
+    words = {END: 0, UNKNOWN: 1, "the": 2, ".": 3, "on": 4, "sat": 5, "cat": 6, "dog": 7, "don’t": 8, "it’s": 9}
+    language = replace(LANGUAGE, tokenizer=WordTokenizer(words), forms=forms_of_either({"don’t": "Don’t"}))
+
+    typed, printed = (converse(write(language, f"the don{one}", Sampling(max_tokens=1)), TINY.run)[0] for one in "'’")
+
+    assert (typed.text, typed.typed) == ("t", "Don'")
+    assert (printed.text, printed.typed) == ("t", "Don’")
 
 
 def test_hidden_words_are_not_written_and_no_probability_changes():

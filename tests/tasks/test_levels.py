@@ -98,5 +98,16 @@ def test_an_interval_wider_than_the_trained_levels_is_refused():
     with pytest.raises(QuestionError) as refusal:
         asked_intervals(LEVELS, [80, 95])
 
-    assert refusal.value.message == "level 95 needs quantiles 0.025 and 0.975: this model answers quantiles from 0.05 to 0.95"
+    assert (
+        refusal.value.message
+        == "level 95 needs quantiles 0.025 and 0.975: this model answers quantiles from 0.05 to 0.95, so levels up to 90"
+    )
     assert refusal.value.where == ("level", 1)
+
+
+@pytest.mark.parametrize(("trained", "what_there_is"), [((0.1, 0.5, 0.8), "so levels up to 60"), ((0.5, 0.9), "so no intervals")])
+def test_a_refused_interval_says_which_the_widest_is(trained: tuple[float, ...], what_there_is: str):
+    with pytest.raises(QuestionError) as refusal:
+        asked_intervals(trained, [95])
+
+    assert refusal.value.message.endswith(what_there_is)

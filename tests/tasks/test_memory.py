@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.tasks.memory import ENTRY_BYTES, LruMemory, MemoryPool
+from service.tasks.memory import ENTRY_BYTES, WORD_BYTES, LruMemory, MemoryPool
 from service.tasks.place import Place
 from service.tasks.reading import Carried, LogProbs
 from service.tasks.trail import extended
@@ -25,7 +26,7 @@ def log_probs() -> LogProbs:
 
 
 def held(pool: MemoryPool) -> int:
-    return pool.places.bytes + pool.carried.bytes + pool.log_probs.bytes
+    return pool.places.bytes + pool.carried.bytes + pool.log_probs.bytes + pool.words.bytes
 
 
 def test_what_is_kept_is_found_again_under_its_own_kind():
@@ -41,6 +42,15 @@ def test_what_is_kept_is_found_again_under_its_own_kind():
     assert memory.log_probs(b"a") is None
     assert memory.carried(b"b") is None
     assert (memory.recall.entries, memory.recall.bytes) == (2, STATE_BYTES + ENTRY_BYTES)
+
+
+def test_words_that_a_search_found_take_room_by_their_characters():
+    memory = LruMemory(MemoryPool(10_000))
+    memory.keep_words(b"a", [("cat", 0.5), ("catalogue", 0.25)])
+
+    assert memory.words(b"a") == (("cat", 0.5), ("catalogue", 0.25))
+    assert memory.words(b"b") is None
+    assert memory.recall.bytes == ENTRY_BYTES + 2 * WORD_BYTES + sys.getsizeof("cat") + sys.getsizeof("catalogue")
 
 
 def test_what_was_used_longest_ago_is_forgotten_first():
@@ -100,10 +110,11 @@ def test_a_model_that_goes_leaves_nothing():
         memory.keep_carried(b"a", carried())
         memory.keep_log_probs(b"a", log_probs())
         memory.keep_place(b"a", Place(b"a"))
+        memory.keep_words(b"a", [("cat", 0.5)])
     one.clear()
 
     assert (one.recall.entries, one.recall.bytes) == (0, 0)
-    assert (one.recall.evicted, other.recall.entries) == (0, 3)
+    assert (one.recall.evicted, other.recall.entries) == (0, 4)
     assert held(pool) == other.recall.bytes
 
 
@@ -136,7 +147,7 @@ def test_the_room_of_a_trail_counts_once_and_until_nothing_of_it_is_kept():
     assert not memory.pool.rooms
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 9), st.booleans()), max_size=60), st.integers(0, 30_000))
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 9), st.booleans()), max_size=60), st.integers(0, 30_000))
 def test_the_bound_holds_and_bytes_add_up(steps: list[tuple[int, int, int, bool]], limit_bytes: int):
     pool = MemoryPool(limit_bytes)
     memories = [LruMemory(pool), LruMemory(pool)]
@@ -149,6 +160,8 @@ def test_the_bound_holds_and_bytes_add_up(steps: list[tuple[int, int, int, bool]
                 memory.keep_carried(name, Carried(carried().state, trail))
             case 1:
                 memory.keep_log_probs(name, log_probs())
+            case 2:
+                memory.keep_words(name, [("cat", 0.5)] * key)
             case _:
                 memory.keep_place(name, Place(name))
         assert held(pool) == sum(memory.recall.bytes for memory in memories) <= limit_bytes

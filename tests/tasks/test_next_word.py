@@ -97,6 +97,16 @@ def test_drawn_words_come_in_the_order_of_the_draw():
     assert len({words[0].word for words in found}) > 3
 
 
+@given(st.lists(st.sampled_from([-np.inf, -9.0, -2.5, -2.0, -1.0]), min_size=10, max_size=10), st.integers(1, 10))
+def test_a_few_words_are_the_first_of_many(log_probs: list[float], few: int):
+    def run(inputs: Tensors) -> Tensors:
+        return {**TINY.run(inputs), "log_probs": np.array([log_probs], np.float32)}
+
+    many = converse(suggest(LANGUAGE, "the ", Choice(top_k=100)), run)
+
+    assert converse(suggest(LANGUAGE, "the ", Choice(top_k=few)), run) == many[:few]
+
+
 def test_a_model_of_another_task_says_so():
     other = artifacts.manifest(artifacts.classifier(), "digits", 1)
 

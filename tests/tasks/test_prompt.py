@@ -40,6 +40,12 @@ def test_a_whole_text_is_read_to_its_end():
     assert (list(prompt.ids), prompt.passage.opening, prompt.passage.last) == ([0, 2, 1], "", "a")
 
 
+def test_a_text_that_begins_with_the_line_end_before_every_text_has_it_once():
+    prompt = Prompt.placed(WORDS, "</s> the cat", {})
+
+    assert (list(prompt.ids), prompt.implied, list(prompt.starts)) == ([0, 2, 6], 0, [0, 4, 8])
+
+
 @pytest.mark.parametrize("tokenizer", [WORDS, PIECES])
 @given(text=TEXTS)
 def test_places_are_those_of_the_tokens_that_are_read(tokenizer: AnyTokenizer, text: str):

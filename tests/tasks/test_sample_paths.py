@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.contract.manifest import ForecastTask
@@ -123,6 +127,42 @@ def test_between_and_beyond_its_levels_a_normal_step_stays_normal():
     table = model.run({"target": np.zeros((1, 4))})["quantiles"][0].T
 
     np.testing.assert_allclose(paths_of(model.task, table, Draws.of(model.task, scores)), model.mean + model.deviation * scores, rtol=1e-5)
+
+
+EVEN_SCORES = np.array([[NormalDist().inv_cdf((path + 0.5) / 2000)] for path in range(2000)])
+"""Of a single step: each path stands for as much of the distribution as any other."""
+
+
+@given(steps=st.lists(st.floats(0, 10, width=32), min_size=5, max_size=5), lower=st.sampled_from([None, 0.0]))
+def test_as_many_paths_lie_below_each_quantile_as_its_level_says(steps: list[float], lower: float | None):
+    task = gaussian(horizon=1, lower=lower).task
+    table = np.cumsum(steps, dtype=np.float32)[:, np.newaxis]
+
+    paths = paths_of(task, table, Draws.of(task, EVEN_SCORES))
+
+    for level, value in zip(task.quantiles, table[:, 0], strict=True):
+        assert np.mean(paths < value - 1e-5) - 1e-3 <= level <= np.mean(paths <= value + 1e-5) + 1e-3
+
+
+@given(middle=st.floats(-100, 100), near=st.floats(0, 10), far=st.floats(0, 10))
+def test_paths_of_a_symmetric_step_have_its_median_for_their_mean(middle: float, near: float, far: float):
+    task = gaussian(horizon=1).task
+    table = np.array([[-near - far], [-near], [0], [near], [near + far]], np.float32) + np.float32(middle)
+
+    paths = paths_of(task, table, Draws.of(task, EVEN_SCORES))
+
+    assert paths.mean(dtype=np.float64) == pytest.approx(middle, abs=1e-3)
+
+
+def test_the_mean_of_an_exponential_step_comes_out_a_little_low_and_not_high():
+    durations = np.random.default_rng(3).exponential(size=400_000)
+    task = gaussian(horizon=1, levels=(0.1, 0.25, 0.5, 0.75, 0.9), lower=0.0).task
+    table = np.quantile(durations, task.quantiles).astype(np.float32)[:, np.newaxis]
+
+    paths = paths_of(task, table, Draws.of(task, EVEN_SCORES))
+
+    assert paths.mean() == pytest.approx(0.985, abs=0.005)
+    assert durations.mean() == pytest.approx(1.0, abs=0.005)
 
 
 def test_scores_of_paths_are_standard_normal_at_every_step():

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.contract.apostrophes import forms_of_either
 from service.contract.golden import Tensors
+from service.contract.tokenizer import END, UNKNOWN, WordTokenizer
 from service.tasks.dialogue import converse
 from service.tasks.hidden import Hidden
 from service.tasks.language import Language
@@ -90,6 +92,24 @@ def test_what_is_hidden_changes_no_probability():
 )
 def test_a_base_form_stands_before_its_longer_forms(found: list[Suggestion], shown: list[str]):
     assert ordered(found) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the do", ["Don’t", "dog"]),
+        ("the don'", ["Don't"]),
+        ("the don’", ["Don’t"]),
+        ("the DON'", ["DON'T"]),
+        ("the dog it's", ["it's"]),
+        ("it'", ["it's"]),
+    ],
+)
+def test_words_are_shown_with_the_apostrophe_that_was_typed(text: str, shown: list[str]):
+    words_of = {END: 0, UNKNOWN: 1, "the": 2, ".": 3, "on": 4, "sat": 5, "cat": 6, "dog": 7, "don’t": 8, "it’s": 9}
+    language = replace(LANGUAGE, tokenizer=WordTokenizer(words_of), forms=forms_of_either({"don’t": "Don’t"}))
+
+    assert sorted(words(text, language)) == shown
 
 
 def test_what_is_typed_already_is_not_brought_forward():

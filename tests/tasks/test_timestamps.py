@@ -177,7 +177,7 @@ def test_a_start_is_put_on_the_clock_of_the_model(step: str, zone: str | None, t
     [
         ("ME", None, "2026-02-27", "2026-02-27 is no last day of a month"),
         ("W-MON", None, "2026-02-27", "2026-02-27 is no Monday"),
-        ("B", None, "2026-02-28", "2026-02-28 is no business day"),
+        ("B", None, "2026-02-28", "2026-02-28 is no business day: a series of this model begins on one"),
         ("h", BERLIN, "2026-03-29T02:30", "2026-03-29T02:30 never was in Europe/Berlin"),
         ("h", BERLIN, "soon", "'soon' is not a time"),
     ],

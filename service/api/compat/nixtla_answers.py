@@ -21,6 +21,7 @@ from service.contract.manifest import ForecastTask
 from service.tasks.anomalies import Scores, scores
 from service.tasks.dialogue import Dialogue, QuestionError, Where
 from service.tasks.history import Values
+from service.tasks.levels import widest
 
 Percent = int | float
 
@@ -56,7 +57,7 @@ def cross_validation(task: ForecastTask, body: NixtlaCrossValidationBody) -> Dia
         horizon, windows = task.horizon, _whole(task, sent)
     else:
         step = body.step_size or body.h
-        horizon, windows = body.h, at_last_origins(sent.histories, horizon=body.h, windows=body.n_windows, step=step)
+        horizon, windows = body.h, at_last_origins(task, sent.histories, horizon=body.h, windows=body.n_windows, step=step)
     found = yield from _rolled(task, sent, windows, horizon=horizon, levels=body.level)
     return {
         "mean": found.point,
@@ -107,10 +108,10 @@ def _rolled(
 ) -> Dialogue[Rolled]:
     """Forecasts of the windows with the ends of the levels."""
     quantiles = sorted({end for level in levels or () for end in _ends(level)})
-    widest = 100 * min(1 - 2 * task.quantiles[0], 2 * task.quantiles[-1] - 1)
-    if levels and max(levels) > widest + 1e-9:
+    most = widest(task.quantiles)
+    if levels and max(levels) > most:
         known = f"{task.quantiles[0]:g} to {task.quantiles[-1]:g}"
-        raise QuestionError(f"{max(levels)}: this model gives quantiles from {known}, so ask for at most {widest:g}", where=("level",))
+        raise QuestionError(f"{max(levels)}: this model gives quantiles from {known}, so ask for at most {most:g}", where=("level",))
     return (yield from forecasts_of(task, sent.histories, windows, horizon=horizon, quantiles=quantiles))
 
 

@@ -86,7 +86,7 @@ def _bias(tokenizer: AnyTokenizer, body: OpenAiCompletionBody) -> Bias | None:
     never = set(tokenizer.hidden_ids) - {tokenizer.end_id}
     for key, value in (body.logit_bias or {}).items():
         where = ("logit_bias", key)
-        if not (key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(tokenizer)):
+        if not (key.isascii() and key.isdigit() and len(key) < 10 and str(int(key)) == key and int(key) < len(tokenizer)):
             raise QuestionError(f"no token id: this model has 0 to {len(tokenizer) - 1}", where=where)
         if int(key) in never:
             raise QuestionError(f"{tokenizer.words[int(key)]!r} is never written: leave it out", where=where)

@@ -51,6 +51,12 @@ def _no_suffix(suffix: str) -> str:
     return suffix
 
 
+def _no_obfuscation(obfuscated: bool) -> bool:
+    if obfuscated:
+        raise PydanticCustomError("obfuscation", "events here hold what was written and nothing that hides its length: leave this out")
+    return obfuscated
+
+
 Prompt = Annotated[
     Text | Ids | Texts | IdLists,
     _told(
@@ -64,12 +70,16 @@ Stops = Annotated[
     _told("stop", f"this should be a text of 1 to {MAX_STOP_CHARACTERS} characters, or a list of at most {MAX_STOPS} such"),
 ]
 Suffix = Annotated[str, AfterValidator(_no_suffix)]
+Obfuscation = Annotated[bool, AfterValidator(_no_obfuscation)]
 
 
 class OpenAiStreamOptions(Body):
     """What a stream has besides the text."""
 
     include_usage: bool | None = Field(default=None, description="A last event with `usage` and no choices.")
+    include_obfuscation: Obfuscation | None = Field(
+        default=None, description="Random characters in each event, so that its size tells nothing: refused, unless it is false."
+    )
 
 
 class OpenAiCompletionBody(Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -24,7 +24,7 @@ from service.api.problem import QUESTION_ERRORS, timeseries_documented
 from service.api.series import MAX_SERIES, Columns, Numbers, Series, histories_of
 from service.contract.manifest import ForecastTask
 from service.tasks import forecast as task_forecast
-from service.tasks.dialogue import Dialogue, QuestionError
+from service.tasks.dialogue import Dialogue, QuestionError, Where
 from service.tasks.forecast import Forecast
 from service.tasks.history import Values
 
@@ -133,19 +133,36 @@ def _outputs(task: ForecastTask, body: TimeSeriesBody) -> Dialogue[list[dict[str
     try:
         for position, one in enumerate(body.inputs):
             check_unit(task, one.frequency, where=("series", position, "frequency"))
+            if task.calendar and one.start_timestamp is None:
+                raise QuestionError("this model uses the calendar: send it with the series", where=("series", position, "start"))
+        _check_horizon(task, body)
         histories = histories_of(task, [_series(one) for one in body.inputs])
         forecasts = yield from task_forecast.forecast(task, histories, horizon=body.options.horizon, quantiles=levels or [0.5])
     except QuestionError as error:
-        raise QuestionError(error.message, where=_PLACES.get(error.where[:1], error.where[:1]) + error.where[1:]) from error
+        raise QuestionError(error.message, where=_place(error.where)) from error
     return [_output(sent, found, body.options.quantiles or ()) for sent, found in zip(body.inputs, forecasts, strict=True)]
 
 
-_PLACES: Mapping[tuple[str | int, ...], tuple[str, ...]] = {
-    ("series",): ("inputs",),
-    ("horizon",): ("options", "horizon"),
-    ("quantiles",): ("options", "quantiles"),
-}
-"""Where what a forecast calls so lies in the body."""
+def _check_horizon(task: ForecastTask, body: TimeSeriesBody) -> None:
+    """The answer has no place to say that a forecast was rolled forward."""
+    if body.options.horizon > task.horizon:
+        remedy = f"ask POST /v1/models/{body.model}/forecast with `extend` for more"
+        raise QuestionError(f"{body.options.horizon}: this model forecasts 1 to {task.horizon} steps: {remedy}", where=("horizon",))
+
+
+def _place(where: Where) -> Where:
+    """Where in the body that lies which a forecast has at `where`."""
+    match where:
+        case ("series", position, "values", *rest):
+            return ("inputs", position, "series", *rest)
+        case ("series", position, "start", *rest):
+            return ("inputs", position, "start_timestamp", *rest)
+        case ("series", *rest):
+            return ("inputs", *rest)
+        case ("horizon" | "quantiles", *_):
+            return ("options", *where)
+        case _:
+            return where
 
 
 def _series(sent: TimeSeriesInput) -> Series:

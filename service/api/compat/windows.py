@@ -42,7 +42,7 @@ def at_ends(histories: Sequence[History], *, horizon: int) -> list[Window]:
     return [Window(series, len(history.values), horizon) for series, history in enumerate(histories)]
 
 
-def at_last_origins(histories: Sequence[History], *, horizon: int, windows: int, step: int) -> list[Window]:
+def at_last_origins(task: ForecastTask, histories: Sequence[History], *, horizon: int, windows: int, step: int) -> list[Window]:
     """So many windows of each series, oldest first, `step` apart; the last one ends where the series does.
 
     Raises:
@@ -53,9 +53,10 @@ def at_last_origins(histories: Sequence[History], *, horizon: int, windows: int,
     found = []
     for series, history in enumerate(histories):
         first = len(history.values) - reach
-        if first < 1:
-            message = f"{len(history.values)} steps: {windows} windows of {horizon}, {step} apart, reach back {reach} and need some before"
-            raise QuestionError(message, where=("series", series))
+        if first < task.min_context:
+            asked = f"{windows} windows of {horizon} steps, {step} apart, reach back {reach}"
+            needed = f"the model needs {task.min_context} before them: send more, or ask for less"
+            raise QuestionError(f"{len(history.values)} steps: {asked}, and {needed}", where=("series", series))
         found += [Window(series, first + number * step, horizon) for number in range(windows)]
     return found
 
@@ -116,7 +117,7 @@ def forecasts_of(
             try:
                 found = yield from forecast(task, known, horizon=steps, quantiles=quantiles or None, extend=True)
             except QuestionError as error:
-                raise _of_series(error, [windows[position] for position in part]) from error
+                raise _of_series(error, histories, [windows[position] for position in part]) from error
             answers.update(zip(part, found, strict=True))
     return _joined(windows, [answers[position] for position in range(len(windows))], quantiles)
 
@@ -180,10 +181,12 @@ class _Seen:
         )
 
 
-def _of_series(error: QuestionError, windows: Sequence[Window]) -> QuestionError:
-    """The error with the position of the series in the place of that of the window."""
+def _of_series(error: QuestionError, histories: Sequence[History], windows: Sequence[Window]) -> QuestionError:
+    """The error with the position of the series in the place of that of the window, saying where this lies within the series."""
     match error.where:
         case ("series", int(position), *rest):
-            return QuestionError(error.message, where=("series", windows[position].series, *rest))
+            window = windows[position]
+            within = "" if window.origin == len(histories[window.series].values) else f"forecast from its first {window.origin} steps: "
+            return QuestionError(within + error.message, where=("series", window.series, *rest))
         case _:
             return error
