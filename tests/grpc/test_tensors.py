@@ -150,7 +150,7 @@ def test_what_is_malformed_is_refused_with_what_to_send(request_: ModelInferRequ
         ("timeout", "string_param", "soon", "parameters.timeout: this should be a valid integer"),
         ("timeout", "int64_param", -1, "parameters.timeout: this should be greater than or equal to 0"),
         ("priority", "double_param", 1.5, "parameters.priority: this should be a valid integer"),
-        ("sequence_id", "bool_param", True, "parameters.sequence_id: this should be a valid integer"),
+        ("sequence_id", "bool_param", True, "parameters.sequence_id: this should be a whole number"),
         ("sequence_start", "bool_param", True, "parameters.sequence_id: which sequence? name it by a number from 1 or by text"),
         ("sequence_index", "int64_param", 0, "parameters.sequence_id: which sequence?"),
     ],
