@@ -18,6 +18,7 @@ from service.app import create_app
 from service.settings import Settings
 
 from .bundled import publish_all
+from .writers import publish_writers
 
 
 @contextmanager
@@ -63,5 +64,20 @@ def open_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def writers_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service of next-word models that write."""
+    root = tmp_path_factory.mktemp("writers")
+    publish_writers(root)
+    with serving(create_app(Settings(models=root))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def writers(writers_address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=writers_address, timeout=60) as client:
         yield client

@@ -5,31 +5,18 @@ The package itself is not installed here: it brings hundreds of megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
 import httpx
 import pytest
 
-from service.app import create_app
-from service.settings import Settings
-
-from .conftest import serving
-from .writers import TOKENIZER, WRITER, greedy, publish_writers, torch_log_probs
+from .writers import TOKENIZER, WRITER, greedy, torch_log_probs
 
 COMPLETIONS = "/openai/v1/completions"
 END = TOKENIZER.end_id
 Judged = tuple[float, bool]
 """Log-probability of a continuation, and whether each of its tokens was the likeliest."""
-
-
-@pytest.fixture(scope="module")
-def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    root = tmp_path_factory.mktemp("writers")
-    publish_writers(root)
-    with serving(create_app(Settings(models=root))) as address, httpx.Client(base_url=address) as client:
-        yield client
 
 
 def judged(client: httpx.Client, prompt: Any, contexts: list[int]) -> list[Judged]:

@@ -16,24 +16,18 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types import Completion
 
 from service.api.bounded_http import BoundedHttp
-from service.app import create_app
 from service.contract.golden import Tensors
-from service.settings import Settings
 
-from .conftest import serving
 from .gated import GatedService, gated
-from .writers import IDS, TOKENIZER, WRITER, greedy, publish_writers, torch_log_probs
+from .writers import IDS, TOKENIZER, WRITER, greedy, torch_log_probs
 
 PROMPT = "The cat sat on the"
 READ = [IDS[word] for word in ("</s>", "the", "cat", "sat", "on", "the")]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    root = tmp_path_factory.mktemp("writers")
-    publish_writers(root)
-    with serving(create_app(Settings(models=root))) as address:
-        yield f"{address}/openai/v1"
+def url(writers_address: str) -> str:
+    return f"{writers_address}/openai/v1"
 
 
 @pytest.fixture(scope="module")

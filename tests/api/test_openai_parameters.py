@@ -12,11 +12,8 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionStreamOptionsParam
 
 from service.api.compat.openai_wire import OpenAiCompletionBody, OpenAiStreamOptions
-from service.app import create_app
-from service.settings import Settings
 
-from .conftest import serving
-from .writers import IDS, publish_writers
+from .writers import IDS
 
 OF_THE_CLIENT = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
 """What it takes for itself, or passes on as it is."""
@@ -55,13 +52,8 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
-    root = tmp_path_factory.mktemp("writers")
-    publish_writers(root)
-    with (
-        serving(create_app(Settings(models=root))) as address,
-        OpenAI(base_url=f"{address}/openai/v1", api_key="any", max_retries=0) as client,
-    ):
+def client(writers_address: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{writers_address}/openai/v1", api_key="any", max_retries=0) as client:
         yield client
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,9 @@ import pytest
 from service.app import create_app
 from service.settings import Settings
 
-from .conftest import serving
 from .gated import Leaver, gated
-from .writers import publish_writers
 
 COMPLETIONS = "/openai/v1/completions"
-
-
-@pytest.fixture(scope="module")
-def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    root = tmp_path_factory.mktemp("writers")
-    publish_writers(root)
-    with serving(create_app(Settings(models=root))) as address, httpx.Client(base_url=address) as client:
-        yield client
 
 
 def test_a_keyboard_that_names_no_model_gets_the_likeliest_words(client: httpx.Client):
