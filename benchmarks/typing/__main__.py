@@ -78,7 +78,7 @@ def main() -> None:
                 sys.stderr.write(f"round {number + 1} of {count}\n")
     body = report(rounds)
     sys.stdout.write(body + "\n")
-    write_section("Typing", command="make bench-typing", body=body)
+    write_section("Typing", command=f"python -m benchmarks.typing --rounds {count}", body=body)
 
 
 @contextmanager
